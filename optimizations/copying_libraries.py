@@ -1,0 +1,152 @@
+"""How objects of the data libraries are copied; none of them is imported here.
+
+pandas objects go through the pickle protocol, their supported way to be taken
+apart, so object cells, index memory, flags, attrs and the layout of the blocks are
+copied exactly; ``copy(deep=True)`` shares cells and index and loses the layout.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from stratum_dask.optimizations.copying_arrays import (
+    Handler,
+    find_numpy,
+    is_plain_array,
+    parts,
+    plain_cells,
+    same,
+)
+
+if TYPE_CHECKING:
+    from stratum_dask.optimizations.copying import Memo
+
+__all__ = ["LIBRARIES", "plain_data"]
+
+ARROW_VALUES = frozenset(
+    (
+        *("Array", "ChunkedArray", "Table", "RecordBatch", "Scalar"),
+        *("DataType", "Schema", "Field"),
+    )
+)
+FRAME_SLOTS = frozenset(
+    ["_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_cacher", "_name"]
+)
+
+
+def plain_data(obj: Any) -> bool:
+    """Whether an object is an array or a frame without Python objects inside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain_data(np.zeros(3)), plain_data(np.array([[]], object)), plain_data(3)
+    (True, False, False)
+    """
+    if is_plain_array(obj):
+        return not obj.dtype.hasobject
+    pandas = sys.modules.get("pandas")
+    frames = pandas and (pandas.DataFrame, pandas.Series)
+    if not frames or type(obj) not in frames or obj.attrs:
+        return False
+    kinds = [obj.dtype] if obj.ndim == 1 else obj.dtypes
+    return not any(kind == object for kind in kinds)
+
+
+def _frame(obj: Any, memo: Memo) -> Any:
+    if memo.cow and _copy_on_write() and not _has_cells(obj, memo):
+        result = obj.copy(deep=False)
+        for name in set(obj._metadata) - {"_name"}:
+            if hasattr(obj, name):
+                copied = memo.duplicate(getattr(obj, name))
+                object.__setattr__(result, name, copied)
+    else:
+        result = memo.by_parts(obj)
+        _link(obj, result, memo)
+    # df.note = ... is no column: pandas' own copies would forget it
+    for name in vars(obj).keys() - FRAME_SLOTS - {*obj._metadata} - obj._accessors:
+        object.__setattr__(result, name, memo.duplicate(vars(obj)[name]))
+    return result
+
+
+def _index(obj: Any, memo: Memo) -> Any:
+    result = memo.by_parts(obj)
+    old = getattr(obj, "_references", None)
+    if old is not None and result is not obj:
+        refs = memo.refs.get(id(old))
+        if refs is None:
+            refs = memo.refs[id(old)] = result._references or type(old)()
+            memo.alive.append(old)
+        if refs is not result._references:
+            result._references = refs
+            refs.add_index_reference(result)
+    return result
+
+
+def _link(old: Any, new: Any, memo: Memo) -> None:
+    """Let pandas know which copies share memory: those whose originals do.
+
+    It copies on write where others refer to the same memory, and a pickle does not
+    tell that they do.
+    """
+    if not hasattr(old._mgr, "blocks"):
+        return
+    for was, block in zip(old._mgr.blocks, new._mgr.blocks, strict=True):
+        if not hasattr(was, "refs"):
+            return
+        known = memo.refs.setdefault(id(was.refs), block.refs)
+        memo.alive.append(was.refs)
+        if known is not block.refs:
+            block.refs = known
+            known.add_reference(block)
+
+
+def _has_cells(frame: Any, memo: Memo) -> bool:
+    """Whether a copy-on-write handle would share cells one can write into."""
+    if frame.ndim == 1:
+        return frame.dtype == object and not plain_cells(frame.to_numpy(), memo)
+    return any(
+        kind == object and not plain_cells(frame.iloc[:, i].to_numpy(), memo)
+        for i, kind in enumerate(frame.dtypes)
+    )
+
+
+def _copy_on_write() -> bool:
+    pandas = sys.modules["pandas"]
+    if int(pandas.__version__.partition(".")[0]) >= 3:
+        return True
+    return pandas.options.mode.copy_on_write is True
+
+
+def _pandas(cls: type) -> Handler | None:
+    pandas = sys.modules["pandas"]
+    if issubclass(cls, (pandas.DataFrame, pandas.Series)):
+        return _frame
+    if issubclass(cls, pandas.Index):
+        return parts if issubclass(cls, pandas.RangeIndex) else _index
+    scalars = (pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval)
+    others = (type(pandas.NaT), type(pandas.NA), pandas.tseries.offsets.BaseOffset)
+    dtype = pandas.api.extensions.ExtensionDtype
+    return same if issubclass(cls, (*scalars, *others, dtype)) else None
+
+
+def _pyarrow(cls: type) -> Handler | None:
+    names = {base.__name__ for base in cls.__mro__ if base.__module__ == "pyarrow.lib"}
+    return same if names & ARROW_VALUES else None
+
+
+def _polars(cls: type) -> Handler | None:
+    if cls.__name__ in ("DataFrame", "Series"):
+        return lambda obj, memo: obj.clone()
+    return same if cls.__name__ in ("LazyFrame", "Expr") else None
+
+
+LIBRARIES: dict[str, Callable[[type], Handler | None]] = {
+    "numpy": find_numpy,
+    "pandas": _pandas,
+    "pyarrow": _pyarrow,
+    "polars": _polars,
+}
+"""By root package: what finds the handler of one of its classes, if it has one."""

@@ -1,0 +1,1 @@
+"""Fingerprints: 128-bit hashes of what a task computes."""

@@ -1,0 +1,86 @@
+"""What is known of the functions of one graph, worked out once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from stratum_dask.graph import is_identity
+from stratum_dask.optimizations.fingerprint import files
+from stratum_dask.optimizations.fingerprint.binding import Binder, binder
+from stratum_dask.optimizations.fingerprint.functions import encode_callee
+from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.private import Isolated, Opened, Shareable
+from stratum_dask.optimizations.purity import Judge
+from stratum_dask.optimizations.verdict import Effect, Refused, Role
+
+__all__ = ["Callee", "Callees"]
+
+
+class Callee(NamedTuple):
+    """What is known of one function."""
+
+    func: Callable[..., Any]
+    """Kept alive, so that its ``id`` stays its own."""
+    code: bytes
+    binder: Binder | None
+    reads: bool
+    """Whether it is a known reader of files named in its arguments."""
+    plain: bool
+    """Whether every call of it may be merged, whatever its arguments."""
+
+
+class Callees:
+    """Look functions up by identity.
+
+    Parameters
+    ----------
+    encoder
+        Encodes functions.
+    judge
+        Tells whether they are pure, and what they do to their arguments.
+    """
+
+    def __init__(self, encoder: Encoder, judge: Judge) -> None:
+        self.encoder = encoder
+        self.judge = judge
+        self.known: dict[int, Callee | Refused] = {}
+        self._effects: dict[int, Effect] = {}
+        self._alive: list[object] = []
+
+    def find(self, func: Callable[..., Any]) -> Callee:
+        """What is known of ``func``; raises `Refused` where it has no identity."""
+        known = self.known.get(id(func))
+        if known is None:
+            known = self.known[id(func)] = self._look_up(func)
+        if isinstance(known, Refused):
+            raise known
+        return known
+
+    def effect(self, func: Callable[..., Any]) -> Effect:
+        """What ``func`` may do to its arguments."""
+        known = self._effects.get(id(func))
+        if known is None:
+            known = self._effects[id(func)] = self.judge.effect(func)
+            self._alive.append(func)
+        return known
+
+    def _look_up(self, func: Callable[..., Any]) -> Callee | Refused:
+        given = func
+        while isinstance(func, Isolated | Opened | Shareable):  # by a client, say
+            func = func.func
+        try:
+            code = encode_callee(func, self.encoder)
+        except Refused as e:
+            self._alive.append(given)
+            return e
+        finding = self.judge.function(func)
+        reads = files.reads_files(func) is not None
+        plain = (
+            finding.verdict.role is Role.MERGE
+            and not finding.looks_at_arguments
+            and not self.judge.takes_care(func)
+            and not is_identity(func)
+            and not reads
+        )
+        return Callee(given, code, binder(func, self.encoder), reads, plain)

@@ -1,0 +1,286 @@
+"""Fingerprints of single nodes: what one task, or one value, is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stratum_dask.graph import (
+    Alias,
+    DataNode,
+    Graph,
+    GraphNode,
+    Key,
+    Subgraph,
+    Task,
+    TaskRef,
+    is_identity,
+    is_plain,
+    subgraph,
+    with_func,
+)
+from stratum_dask.optimizations.fingerprint import files
+from stratum_dask.optimizations.fingerprint.binding import Binder
+from stratum_dask.optimizations.fingerprint.callees import Callee, Callees
+from stratum_dask.optimizations.fingerprint.same import (
+    SAME,
+    SCALARS,
+    references,
+    same_literals,
+)
+from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.private import Isolated, Opened, Shareable
+from stratum_dask.optimizations.purity import Judge
+from stratum_dask.optimizations.verdict import MERGE, Effect, Refused, Role, Verdict
+
+__all__ = ["NodeFingerprints"]
+
+# What a digest is of. Everything that follows a tag is of known length or says
+# its own length, so no two different tasks are ever spelled alike.
+_TASK, _DATA = b"T", b"D"
+_REF, _NODE, _VALUE, _FILES = b"R", b"N", b"V", b"F"
+
+
+class NodeFingerprints:
+    """Fingerprint a node whose dependencies are fingerprinted.
+
+    Parameters
+    ----------
+    encoder
+        Encodes functions and values.
+    judge
+        Tells the role of a function.
+
+    Attributes
+    ----------
+    fused
+        Keys of the fused tasks that were met.
+    iterators
+        Fused key -> inner keys whose result can be read only once.
+    """
+
+    def __init__(self, encoder: Encoder, judge: Judge) -> None:
+        self.encoder = encoder
+        self.judge = judge
+        self.fused: set[Key] = set()
+        self.iterators: dict[Key, set[Key]] = {}
+        self._callees = Callees(encoder, judge)
+        self._known = self._callees.known
+        self._scalars: dict[tuple[type, Any], bytes] = {}
+        # Where the walk is: the key of the graph, the key inside its fused task
+        # (where that hands its result on), and the fused tasks around it.
+        self._owner: Any = None
+        self._inside: Any = None
+        self._outputs: list[Key] = []
+        self._scopes: list[tuple[Graph, Mapping[Key, Any]]] = []
+        self._batch: Verdict | None = None
+
+    def effect(self, func: Callable[..., Any]) -> Effect:
+        """What ``func`` may do to its arguments."""
+        return self._callees.effect(func)
+
+    def _fill(self, graph: Graph, found: dict[Key, bytes]) -> None:
+        raise NotImplementedError
+
+    def _node(self, node: GraphNode, found: Mapping[Key, bytes]) -> bytes:
+        kind = type(node)
+        if kind is Alias:
+            return found[node.target]  # type: ignore[attr-defined]
+        if kind is DataNode:
+            value = node.value  # type: ignore[attr-defined]
+            self._follow(self.judge.value(value))
+            return self.encoder.digest(_DATA + self.encoder.value(value))
+        if not is_plain(node):
+            raise Refused(f"a {kind.__name__} does more than call a function")
+        assert isinstance(node, Task)
+        if kind is not Task:
+            # The class says which container it is; its function repeats it.
+            parts = [_TASK, kind.__name__.encode(), b"("]
+            parts += [self._spell(a, found) for a in node.args]
+            self._tell_apart(node, found, parts)
+            return self.encoder.digest(b"".join(parts))
+        func = node.func
+        while isinstance(func, Isolated | Opened | Shareable):
+            func = func.func
+        if func is not node.func:
+            node = with_func(node, func)
+        if subgraph(node) is not None:
+            return self._subgraph(node, found)
+        if len(node.args) == 1 and is_identity(func):
+            return self._argument(node.args[0], found)
+        callee = self._callees.find(func)
+        if not callee.plain and not self._may_iterate(func):
+            verdict = self.judge.task(func, node.args, node.kwargs)
+            if callee.reads and verdict.role is Role.BATCH:
+                verdict = MERGE  # the versions of its files enter
+            self._follow(verdict)
+            return self._call(node, callee, found, judged=True)
+        return self._call(node, callee, found)
+
+    def _may_iterate(self, func: Callable[..., Any]) -> bool:
+        """Whether ``func`` may return an iterator here.
+
+        It is read once; inside a fused task, that is by the next part of it.
+        """
+        if self._inside is None or not self.judge.iterates(func):
+            return False
+        self.iterators.setdefault(self._owner, set()).add(self._inside)
+        return True
+
+    def _follow(self, verdict: Verdict) -> None:
+        if verdict.role is Role.REFUSE:
+            raise Refused(verdict.reason, verdict.remedy)
+        if verdict.role is Role.BATCH:
+            self._batch = verdict
+
+    def _call(
+        self,
+        node: Task,
+        callee: Callee,
+        found: Mapping[Key, bytes],
+        judged: bool = False,
+    ) -> bytes:
+        args, kwargs = node.args, node.kwargs
+        parts = [_TASK, callee.code]
+        add = parts.append
+        if callee.reads:
+            add(self._files(callee.func, args, kwargs))
+        literals = 0
+        if callee.binder is not None and (kwargs or len(args) != callee.binder.simple):
+            parts += callee.binder.bind(
+                args, kwargs, lambda a: self._spell(a, found, judged)
+            )
+            literals = 2
+        else:
+            scalars = self._scalars
+            for a in args:
+                cls = type(a)
+                if cls is TaskRef:
+                    add(_REF)
+                    add(found[a.key])
+                elif cls is str or cls is int:
+                    text = scalars.get((cls, a))
+                    if text is None:
+                        text = scalars[cls, a] = _VALUE + self.encoder.value(a)
+                    add(text)
+                else:
+                    literals += 1
+                    add(self._spell(a, found, judged))
+            for name, a in kwargs.items():
+                literals += 1
+                add(self.encoder.value(name))
+                add(self._spell(a, found, judged))
+        if len(node._dependencies) > 1:
+            self._tell_apart(node, found, parts, callee.binder)
+        if literals > 1:
+            parts += same_literals((*args, *kwargs.values()))
+        return self.encoder.digest(b"".join(parts))
+
+    def _argument(self, a: Any, found: Mapping[Key, bytes]) -> bytes:
+        """Digest of one argument as if it were a task of its own."""
+        if isinstance(a, TaskRef):
+            return found[a.key]
+        if isinstance(a, GraphNode):
+            return self._node(a, found)
+        self._follow(self.judge.value(a))
+        return self.encoder.digest(_DATA + self.encoder.value(a))
+
+    def _spell(self, a: Any, found: Mapping[Key, bytes], judged: bool = False) -> bytes:
+        """One argument, self-delimiting."""
+        if isinstance(a, TaskRef):
+            return _REF + found[a.key]
+        if isinstance(a, GraphNode):
+            if type(a) is Alias:
+                return _REF + found[a.target]
+            # What a nested task returns is read by this one, and by no other.
+            outside, self._inside = self._inside, _NODE
+            try:
+                return _NODE + self._node(a, found)
+            finally:
+                self._inside = outside
+        cls = type(a)
+        if not judged and cls not in SCALARS:
+            self._follow(self.judge.value(a))
+        return _VALUE + self.encoder.value(a)
+
+    def _tell_apart(
+        self,
+        node: Task,
+        found: Mapping[Key, bytes],
+        parts: list[bytes],
+        spelling: Binder | None = None,
+    ) -> None:
+        """Two equal results are two objects, one result used twice is one.
+
+        A function that writes into one of its arguments shows the difference.
+        """
+        deps = node._dependencies
+        work = {found[d] for d in deps}
+        if len(work) == len(deps):
+            return
+        objects = {d: self._object(d) for d in deps}
+        if len(work) == len(set(objects.values())):
+            return
+        index = {} if spelling is None else spelling.index
+        places = [(f"{i:08}", references(a)) for i, a in enumerate(node.args)]
+        for name, a in node.kwargs.items():
+            i = index.get(name)
+            places.append((name if i is None else f"{i:08}", references(a)))
+        order: dict[tuple[int, Key], int] = {}
+        pattern = [
+            (place, [order.setdefault(objects[d], len(order)) for d in keys])
+            for place, keys in sorted(places)
+            if keys
+        ]
+        parts.append(SAME + repr(pattern).encode())
+
+    def _object(self, key: Key) -> tuple[int, Key]:
+        """The task that made the object which goes by ``key`` here.
+
+        Aliases and identities hand on the very object; so does a fused task to
+        its parts.
+        """
+        depth = len(self._scopes) - 1
+        seen: set[tuple[int, Key]] = set()
+        while (depth, key) not in seen:
+            seen.add((depth, key))
+            graph, inputs = self._scopes[depth]
+            source: Any = inputs.get(key)
+            if source is not None:
+                depth -= 1
+            else:
+                source = graph.get(key)
+                if type(source) is Task and is_identity(source.func):
+                    source = source.args[0]
+            if isinstance(source, TaskRef):
+                key = source.key
+            elif type(source) is Alias:
+                key = source.target
+            else:
+                break
+        return depth, key
+
+    def _subgraph(self, node: GraphNode, found: Mapping[Key, bytes]) -> bytes:
+        parts = subgraph(node)
+        assert parts is not None
+        self.fused.add(self._owner)
+        return self._inner_graph(parts, found)[parts.output]
+
+    def _inner_graph(
+        self, parts: Subgraph, found: Mapping[Key, bytes]
+    ) -> dict[Key, bytes]:
+        inner = {k: self._argument(v, found) for k, v in parts.inputs.items()}
+        self._outputs.append(parts.output)
+        self._scopes.append((parts.inner, parts.inputs))
+        try:
+            self._fill(parts.inner, inner)
+        finally:
+            self._outputs.pop()
+            self._scopes.pop()
+        return inner
+
+    def _files(self, func: Callable[..., Any], args: Any, kwargs: Any) -> bytes:
+        versions, unseen = files.encode_paths(func, args, kwargs)
+        if unseen:
+            self._batch = Verdict(Role.BATCH, unseen)
+        return _FILES + len(versions).to_bytes(4, "little") + versions

@@ -1,0 +1,120 @@
+"""Where the objects of a graph go, and what may happen to them on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from stratum_dask.graph import (
+    Alias,
+    Graph,
+    GraphNode,
+    Key,
+    Task,
+    execute_subgraph,
+    is_plain,
+    roots,
+    subgraph,
+)
+from stratum_dask.optimizations.submission import Submission
+from stratum_dask.optimizations.verdict import Effect
+
+__all__ = ["Flow", "effect_of"]
+
+
+class Flow:
+    """Where the objects of one graph go.
+
+    Parameters
+    ----------
+    submission
+        Knows what functions do to their arguments.
+    graph
+        The graph to look at.
+
+    Attributes
+    ----------
+    aliases
+        Alias -> the key it stands for.
+    outputs
+        The keys whose results go to the user.
+    """
+
+    def __init__(self, submission: Submission, graph: Graph) -> None:
+        self._submission = submission
+        self._graph = graph
+        self.aliases = roots(graph)
+        self._users = _users(graph, self.aliases)
+        self._effects: dict[Key, Effect] = {}
+        outputs = {submission.replaced.get(k, k) for k in submission.outputs}
+        self.outputs = {self.aliases.get(k, k) for k in outputs | submission.outputs}
+        # Beyond this much looking around, suspect everybody: being careful costs
+        # time, and being wrong costs more.
+        self._budget = 20 * len(graph) + 1000
+
+    def inputs(self, key: Key) -> list[Key]:
+        """The results that go into ``key``."""
+        node = self._graph.get(key)
+        if node is None:
+            return []
+        return [self.aliases.get(d, d) for d in node._dependencies]
+
+    def users(self, key: Key) -> Iterable[Key]:
+        """The tasks that the result of ``key`` goes into."""
+        return self._users.get(key, ())
+
+    def effect(self, key: Key) -> Effect:
+        """What ``key`` may do to what it receives."""
+        known = self._effects.get(key)
+        if known is None:
+            node = self._graph.get(key)
+            known = Effect.FRESH
+            if node is not None:
+                known = effect_of(self._submission, node)
+            self._effects[key] = known
+        return known
+
+    def handed_on(self, key: Key) -> list[Key]:
+        """The inputs of ``key`` that its result may be, or look into."""
+        return [] if self.effect(key) is Effect.FRESH else self.inputs(key)
+
+    def reach(
+        self, start: Iterable[Key], step: Callable[[Key], Iterable[Key]]
+    ) -> set[Key] | None:
+        """All that ``step`` leads to, ``start`` included; None if it is too much."""
+        seen = set(start)
+        stack = list(seen)
+        while stack:
+            for key in step(stack.pop()):
+                if key not in seen:
+                    seen.add(key)
+                    stack.append(key)
+        self._budget -= len(seen)
+        return None if self._budget < 0 else seen
+
+
+def effect_of(submission: Submission, node: GraphNode) -> Effect:
+    """What a node may do to what it receives."""
+    if type(node) is Task and node.func is not execute_subgraph:
+        known = submission.encoder.effect(node.func)  # most tasks are settled by it
+        if known is Effect.WRITE:
+            return known
+    if not isinstance(node, Task) or not is_plain(node):
+        return Effect.ALIAS  # Dask's own special nodes; others were not merged
+    if (parts := subgraph(node)) is not None:
+        return max(effect_of(submission, n) for n in parts.inner.values())
+    effect = submission.encoder.effect(node.func)
+    for a in (*node.args, *node.kwargs.values()):
+        if effect is Effect.WRITE:
+            break
+        if isinstance(a, Task):
+            effect = max(effect, effect_of(submission, a))
+    return effect
+
+
+def _users(graph: Graph, aliases: Mapping[Key, Key]) -> dict[Key, list[Key]]:
+    users: dict[Key, list[Key]] = {}
+    for key, node in graph.items():
+        if type(node) is not Alias:
+            for dependency in node._dependencies:
+                users.setdefault(aliases.get(dependency, dependency), []).append(key)
+    return users

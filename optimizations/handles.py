@@ -1,0 +1,108 @@
+"""Private handles on shared results: everybody gets an object of their own.
+
+The handles are real copies by default, also of pandas objects: a shallow copy lets
+``.array[...] =``, a flipped flag, and with it ``StandardScaler(copy=False)``, write
+through to everybody. ``cow=True`` trades that for microseconds; it is for callers
+who know that nobody who gets the handle *or a result made from it* writes beneath
+pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stratum_dask.optimizations.copying import Memo
+
+__all__ = ["own_results", "private", "privates"]
+
+
+def private(obj: Any, *, cow: bool = False) -> Any:
+    """Return one private handle on a shared object.
+
+    Parameters
+    ----------
+    obj
+        Anything. What nobody can write into comes back as it is.
+    cow
+        Trust pandas' copy-on-write where it is on: see the module's docstring.
+
+    Raises
+    ------
+    Uncopyable
+        When the object refuses to be copied (a generator, a lock, a connection).
+
+    Examples
+    --------
+    >>> shared = {"a": [1]}
+    >>> private(shared)["a"].append(2)
+    >>> shared
+    {'a': [1]}
+    """
+    return privates([obj], Memo(cow=cow))[0]
+
+
+def privates(objs: Sequence[Any], memo: dict[int, Any] | None = None) -> list[Any]:
+    """Return private handles on several objects that one task gets together.
+
+    What was one object stays one, at any depth, and arrays that look into the same
+    memory still do. A frame and an array made from it by pandas do so as well while
+    the array covers at least half of the block it looks into.
+
+    Parameters
+    ----------
+    objs
+        The shared objects.
+    memo
+        Carries on from earlier handles, so that sharing among all of them is kept:
+        a :class:`Memo`, or an empty dict that is handed in again.
+
+    Examples
+    --------
+    >>> row = [0]
+    >>> a, b = privates([row, [row]])
+    >>> a.append(1)
+    >>> b, row
+    ([[0, 1]], [0])
+    """
+    if memo is None:
+        act = Memo()
+    elif isinstance(memo, Memo):
+        act = memo
+    else:
+        act = memo.setdefault(0, Memo())  # no object has the id 0
+    act.foresee(objs)
+    return [act.duplicate(obj) for obj in objs]
+
+
+def own_results(results: Sequence[Any], owners: Sequence[int]) -> list[Any]:
+    """Give every pipeline its own objects where results go back to the user.
+
+    Parameters
+    ----------
+    results
+        What was computed, one entry for every requested output.
+    owners
+        Which task each one came from. The first to ask gets the object itself,
+        the n-th a copy; copies of one rank are made together, so the outputs of one
+        pipeline still share with each other what they shared.
+
+    Examples
+    --------
+    >>> shared = [1]
+    >>> first, second = own_results([shared, shared], [7, 7])
+    >>> first is shared, second is shared, second
+    (True, False, [1])
+    """
+    seen: dict[int, int] = {}
+    ranks: dict[int, list[int]] = {}
+    owned = list(results)
+    for position, owner in enumerate(owners):
+        rank = seen[owner] = seen.get(owner, -1) + 1
+        if rank or getattr(type(owned[position]), "__stratum_recipe__", False):
+            ranks.setdefault(rank, []).append(position)
+    for positions in ranks.values():
+        handles = privates([results[position] for position in positions])
+        for position, handle in zip(positions, handles, strict=True):
+            owned[position] = handle
+    return owned

@@ -1,0 +1,148 @@
+"""What a call must show before it may be merged: a seed, a mode, no path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from stratum_dask.optimizations.purity.calls import (
+    MISSING,
+    UNSEEN,
+    Call,
+    Demand,
+    Lit,
+    Param,
+    Written,
+    is_seed,
+)
+from stratum_dask.optimizations.purity.demands import TOLERANT, meets
+from stratum_dask.optimizations.verdict import MERGE, Role, Verdict
+
+__all__ = [
+    "Contract",
+    "Helper",
+    "Outcome",
+    "Seed",
+    "refuse",
+]
+
+
+class Outcome(NamedTuple):
+    """The verdict on a call, and what it asks of the caller's own parameters."""
+
+    verdict: Verdict = MERGE
+    demands: frozenset[Demand] = frozenset()
+
+
+class Contract(Protocol):
+    """How a sensitive function is judged once a call of it is seen."""
+
+    @property
+    def loose(self) -> Verdict:
+        """The verdict where the call can't be seen."""
+
+    def check(self, call: Call) -> Outcome:
+        """Judge one call."""
+
+
+def refuse(reason: str, remedy: str = "") -> Verdict:
+    """A refusal in one word."""
+    return Verdict(Role.REFUSE, reason, remedy)
+
+
+class Seed(NamedTuple):
+    """Random unless a parameter is a number: ``default_rng(0)``, ``sample``."""
+
+    what: str
+    param: str = "random_state"
+    position: int | None = None
+
+    @property
+    def loose(self) -> Verdict:
+        return refuse(
+            f"{self.what} is random, and no call with {self.param}= is seen",
+            f"call it with {self.param}=0 (any number written in the code)",
+        )
+
+    def check(self, call: Call) -> Outcome:
+        value = call.get(self.param, self.position)
+        seed = is_seed(value)
+        if seed is True:
+            return Outcome()
+        if isinstance(seed, Demand):
+            return Outcome(demands=frozenset([seed]))
+        if value is MISSING or (isinstance(value, Lit) and value.value is None):
+            why = f"{self.what} is random without {self.param}="
+        else:
+            why = f"{self.what}: {self.param}= is not a number that can be seen"
+        return Outcome(refuse(why, f"give {self.param}= a number"))
+
+
+_ASKED = {
+    "seed": ("is random unless {} is a number", "give {} a number at the call"),
+    "range": ("is random unless {} is a range", "seed with numbers of a range"),
+    "no clock": ("reads the clock where {} says now", "pass the time itself"),
+    "no names": ("evaluates {}, in which names may stand", "write it as a constant"),
+    "parameters": ("sets {} on an estimator", "give random_state a number in it"),
+}
+
+
+class Helper(NamedTuple):
+    """A function of the user's that hands parameters on, as seeds for example."""
+
+    what: str
+    names: tuple[str, ...]
+    positional: int
+    rest: str
+    defaults: Mapping[str, Any]
+    demands: frozenset[Demand]
+    bound: int = 0
+    """Leading parameters that are bound already: ``self``."""
+    floor: Verdict = MERGE
+    """What holds however it is called."""
+
+    @property
+    def loose(self) -> Verdict:
+        strict = [d for d in self.demands if d.kind not in TOLERANT]
+        return max(map(self._refusal, sorted(strict, key=str)), default=self.floor)
+
+    def _refusal(self, demand: Demand) -> Verdict:
+        why, remedy = _ASKED[demand.kind]
+        name = demand.key or demand.param.replace(".0", "what it goes through")
+        return refuse(f"{self.what} {why.format(name)}", remedy.format(name))
+
+    def check(self, call: Call) -> Outcome:
+        asked = set()
+        for demand in sorted(self.demands, key=str):
+            value = self._value(demand, call)
+            if isinstance(value, Written):  # in the code of somebody else
+                value = Lit(value.value)
+            found = meets(value, demand.kind)
+            if isinstance(found, Demand):
+                asked.add(found)
+            elif not found:
+                return Outcome(self._refusal(demand))
+        return Outcome(self.floor, frozenset(asked))
+
+    def _value(self, demand: Demand, call: Call) -> Any:
+        param, key, _ = demand
+        if param == self.rest and key is not None:
+            return call.get(key)
+        if param == self.rest:
+            rest = {k: v for k, v in call.kwargs.items() if k not in self.names}
+            return UNSEEN if call.packs else rest
+        position = None
+        if param in self.names[: self.positional]:
+            position = self.names.index(param) - self.bound
+            if position < 0:
+                return UNSEEN
+        value = call.get(param, position)
+        if value is MISSING:
+            value = Lit(self.defaults[param]) if param in self.defaults else MISSING
+        if key is None:
+            return value
+        if isinstance(value, Param):
+            return Demand(value.name, key)
+        if isinstance(value, Lit) and isinstance(value.value, dict):
+            return Lit(value.value.get(key))
+        return UNSEEN

@@ -1,0 +1,297 @@
+"""Evidence on callables, in order: declared, known, read from bytecode."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dask
+
+from stratum_dask.optimizations.purity import bytecode, effects, values
+from stratum_dask.optimizations.purity.calls import Call, Lit, Source
+from stratum_dask.optimizations.purity.contracts import refuse
+from stratum_dask.optimizations.purity.declared import Declared
+from stratum_dask.optimizations.purity.evidence import (
+    PURE,
+    SAYS_PURE,
+    Evidence,
+    as_evidence,
+    joined,
+)
+from stratum_dask.optimizations.purity.fixed import Fixed, literal
+from stratum_dask.optimizations.purity.inside import (
+    filled,
+    same_name,
+    slots_of,
+    wrapped,
+)
+from stratum_dask.optimizations.purity.known import MUTATORS, rule
+from stratum_dask.optimizations.purity.members import changes_itself, parts
+from stratum_dask.optimizations.purity.places import (
+    ALIASES,
+    canonical,
+    installed,
+    label,
+    opaque,
+    root_of,
+)
+from stratum_dask.optimizations.purity.reach import method
+from stratum_dask.optimizations.purity.textcontracts import Texts
+from stratum_dask.optimizations.verdict import MERGE, Role, Verdict
+
+__all__ = ["Examiner"]
+
+
+class Examiner:
+    """Looks into callables and remembers what it found while it lives."""
+
+    def __init__(self) -> None:
+        self._declared = Declared(
+            dask.config.get("stratum.purity.pure", None) or (),
+            dask.config.get("stratum.purity.impure", None) or (),
+        )
+        self._evidence: dict[int, tuple[object, Evidence]] = {}
+        self._named: dict[str, Evidence] = {}
+        self._open: dict[int, int] = {}
+        self._lowest = 1 << 30
+        self._values = values.Values(self)
+
+    def value(self, obj: object) -> Verdict:
+        """What an object brings along."""
+        return self._values.judge(obj)
+
+    def call(
+        self, func: object, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Verdict:
+        """What a call with these arguments brings along."""
+        return self.evidence(func).verdict
+
+    def evidence(self, obj: object, path: str = "") -> Evidence:
+        """All that is known of a callable, reached under a dotted name."""
+        if path and rule(path) is not None:
+            by_name = self.named(path)
+            if by_name != PURE and not self._declared.about(obj):
+                return by_name
+        known = self._evidence.get(id(obj))
+        if known is not None:
+            return known[1]
+        depth = self._open.get(id(obj))
+        if depth is not None:  # it calls itself: whatever else it does decides
+            self._lowest = min(self._lowest, depth)
+            return PURE
+        depth = len(self._open)
+        self._open[id(obj)] = depth
+        above, self._lowest = self._lowest, 1 << 30
+        try:
+            found = self._judge(obj)
+        finally:
+            del self._open[id(obj)]
+            lowest, self._lowest = self._lowest, min(above, self._lowest)
+        if lowest >= depth:
+            self._evidence[id(obj)] = (obj, found)
+            if lowest == depth:
+                self._lowest = above
+        return found
+
+    def named(self, path: str) -> Evidence:
+        """Judge by dotted name alone."""
+        known = self._named.get(path)
+        if known is not None:
+            return known
+        head, dot, rest = path.partition(".")
+        name = f"{ALIASES[head]}{dot}{rest}" if head in ALIASES else path
+        found = rule(name) if installed(head) else None
+        if found is None:
+            why = f"{path} is not imported here, so it can't be looked into"
+            evidence = Evidence(refuse(why, SAYS_PURE.format(path)))
+        else:
+            evidence = as_evidence(name, found)
+        self._named[path] = evidence
+        return evidence
+
+    def _judge(self, obj: Any) -> Evidence:
+        said = self._declared.about(obj)
+        if said == "impure":
+            return Evidence(refuse(f"{label(obj)} is declared impure"))
+        if said == "pure":
+            return PURE
+        found = type(obj)
+        if found is types.FunctionType:
+            return self._python(obj)
+        if found is types.MethodType:
+            return self._method(obj)
+        if found is functools.partial:
+            return self._partial(obj)
+        if isinstance(obj, type):
+            return self._class(obj)
+        if found in (operator.itemgetter, operator.attrgetter):
+            return PURE
+        if found is operator.methodcaller:
+            return self._methodcaller(obj)
+        return self._other(obj)
+
+    def _python(self, func: types.FunctionType) -> Evidence:
+        home = str(func.__globals__.get("__name__", ""))
+        name = canonical(func)
+        root = root_of(home)
+        known = rule(name) if installed(home.partition(".")[0]) else None
+        if known is None:
+            return bytecode.look(func, self)
+        found = as_evidence(name, known)
+        if func.__closure__ and root not in ("numpy", "pandas"):
+            inner = [c.cell_contents for c in func.__closure__ if filled(c)]
+            other = [
+                i for i in inner if type(i) in values.SCALARS or not same_name(i, name)
+            ]
+            return joined(found, self.value(other))
+        return found
+
+    def _method(self, func: types.MethodType) -> Evidence:
+        inner, owner = func.__func__, func.__self__
+        found = self.evidence(inner)
+        if isinstance(owner, type):
+            for cls in type.mro(owner):
+                name = f"{canonical(cls)}.{getattr(inner, '__name__', '')}"
+                known = rule(name)
+                if known is not None and as_evidence(name, known) != PURE:
+                    return as_evidence(name, known)
+        else:
+            found = joined(found, self.value(owner))
+        contract = found.contract
+        if contract is not None and hasattr(contract, "bound"):
+            return found._replace(contract=contract._replace(bound=1))  # type: ignore[attr-defined]
+        return found
+
+    def _partial(self, func: functools.partial[Any]) -> Evidence:
+        found = self.evidence(func.func)
+        inner = self.value([*func.args, *func.keywords.values()])
+        if found.contract is None:
+            return joined(found._replace(params=(), writes=frozenset()), inner)
+        args = tuple(map(literal, func.args))
+        kwargs = {k: literal(v) for k, v in func.keywords.items()}
+        fixed = Fixed(found.contract, args, kwargs)
+        return joined(Evidence(fixed.loose, fixed, found.makes), inner)
+
+    def _methodcaller(self, func: Any) -> Evidence:
+        maker, args = func.__reduce__()[:2]
+        kwargs = maker.keywords if isinstance(maker, functools.partial) else {}
+        name = args[0] if maker is operator.methodcaller else maker.args[0]
+        rest = args[1:] if maker is operator.methodcaller else args
+        found = method(name)
+        if found.contract is None:
+            return joined(found, self.value([*rest, *kwargs.values()]))
+        call = Call(tuple(map(literal, rest)), {k: Lit(v) for k, v in kwargs.items()})
+        return Evidence(found.contract.check(call).verdict)
+
+    def _class(self, cls: type) -> Evidence:
+        verdict, contract = MERGE, None
+        for meta in type.mro(type(cls)):
+            top = meta.__module__.partition(".")[0]
+            if not installed(top) or rule(canonical(meta)) is None:
+                verdict = max(verdict, self._members(meta).verdict)
+        for base in type.mro(cls):
+            root = base.__module__.partition(".")[0]
+            known = rule(canonical(base)) if installed(root) else None
+            if known is None:
+                more = self._members(base)
+                verdict = max(verdict, more.verdict)
+                contract = contract or more.contract
+                continue
+            found = as_evidence(canonical(base), known)
+            if base is cls:
+                return found
+            if contract is None and "__init__" not in vars(cls):
+                contract = found.contract
+            elif found.contract is not None:
+                verdict = max(verdict, found.contract.loose)
+            if found.contract is None:
+                verdict = max(verdict, found.verdict)
+        if verdict.role is Role.REFUSE or contract is None:
+            return Evidence(verdict) if verdict.role else PURE
+        return Evidence(max(verdict, contract.loose), contract)
+
+    def _members(self, cls: type) -> Evidence:
+        """Judge every method that a user's class has."""
+        verdict, contract = MERGE, None
+        for name, member in vars(cls).items():
+            if isinstance(member, (staticmethod, classmethod)):
+                member = member.__func__
+            for more in parts(member):
+                verdict = max(verdict, self.evidence(more).verdict)
+            if getattr(member, "__objclass__", None) is cls and callable(member):
+                return self._unknown(canonical(cls), cls.__module__.partition(".")[0])
+            code = isinstance(member, (types.FunctionType, functools.partial))
+            if not code and type(member).__name__ not in values.COMPILED:
+                continue
+            found = self.evidence(member)
+            if found.contract is not None and name == "__init__":
+                contract = found.contract._replace(bound=1)  # type: ignore[attr-defined]
+            else:
+                verdict = max(verdict, found.verdict)
+        return Evidence(verdict, contract)
+
+    def _other(self, obj: Any) -> Evidence:
+        """Compiled functions, wrappers, and objects that can be called."""
+        kind = type(obj)
+        if opaque(obj):
+            return self._instance(obj)
+        name, home = canonical(obj), kind.__module__.partition(".")[0]
+        inner = wrapped(obj, home)
+        if inner is not None:
+            found = self.evidence(inner)
+            if home == "numba" or found.makes == "scalar":
+                return found
+            kept = Source("", f"what {label(obj)} keeps")
+            return found._replace(hands=found.hands | {kept})
+        if kind.__name__ == "ufunc":
+            if effects.is_library_ufunc(obj):
+                return PURE
+            return Evidence(refuse(f"{name} is a ufunc made from unseen code"))
+        owner = getattr(obj, "__self__", None)
+        if isinstance(obj, (types.BuiltinFunctionType, types.MethodWrapperType)):
+            if owner is not None and not isinstance(owner, (type, types.ModuleType)):
+                state = self.value(owner)
+                if getattr(obj, "__name__", "") in MUTATORS:
+                    state = refuse(f"{name} changes the object it is bound to")
+                return joined(method(obj.__name__), state)
+            if isinstance(owner, type):
+                for cls in type.mro(owner):
+                    full = f"{canonical(cls)}.{obj.__name__}"
+                    known = rule(full)
+                    if known is not None and as_evidence(full, known) != PURE:
+                        return as_evidence(full, known)
+        if isinstance(obj, values.CODE) or kind.__name__ in values.COMPILED:
+            objclass = getattr(obj, "__objclass__", None)
+            if isinstance(objclass, type):
+                name = f"{canonical(objclass)}.{obj.__name__}"
+            root = name.partition(".")[0]
+            known = rule(name) if root and installed(root) else None
+            if known is not None:
+                return as_evidence(name, known)
+            return self._unknown(name, root or home)
+        if not callable(obj):
+            return Evidence(self.value(obj))
+        if home in ("toolz", "cytoolz", "dask") and hasattr(kind, "__slots__"):
+            parts = [getattr(obj, s, None) for s in slots_of(kind)]
+            called = getattr(obj, "method", None) if home == "dask" else None
+            found = method(called) if isinstance(called, str) else PURE
+            if isinstance(found.contract, Texts):  # the object comes first
+                shifted = found.contract._replace(position=1)
+                found = found._replace(contract=shifted)
+            return joined(found, self.value(parts))
+        return self._instance(obj)
+
+    def _instance(self, obj: Any) -> Evidence:
+        """An object with a ``__call__`` written in Python, or none."""
+        verdict = self.value(obj)
+        if changes_itself(self, obj, "__call__"):
+            why = f"{label(obj)} changes itself when it is called"
+            verdict = max(verdict, refuse(why, "return the new state instead"))
+        return Evidence(verdict) if verdict.role else PURE
+
+    def _unknown(self, name: str, root: str) -> Evidence:
+        why = f"{name} is compiled code of {root}, which is not known to be pure"
+        return Evidence(refuse(why, SAYS_PURE.format(name)))

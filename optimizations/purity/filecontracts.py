@@ -1,0 +1,111 @@
+"""Contracts of what reads and writes files."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stratum_dask.optimizations.purity.calls import MISSING, Call, Lit
+from stratum_dask.optimizations.purity.contracts import Outcome, refuse
+from stratum_dask.optimizations.verdict import Role, Verdict
+
+__all__ = ["Maps", "OnlyWithout", "Opens", "Reads"]
+
+_OWN_TASK = "make the read a task of its own, with the path as its argument"
+
+
+class Opens(NamedTuple):
+    """``open``: reading is volatile, writing must happen each time."""
+
+    what: str
+    position: int = 1
+
+    @property
+    def loose(self) -> Verdict:
+        return refuse(f"{self.what}: whether it writes can't be seen")
+
+    def check(self, call: Call) -> Outcome:
+        mode = call.get("mode", self.position)
+        if mode is MISSING:
+            mode = Lit("r")
+        if isinstance(mode, Lit) and mode.value in ("r", "rb", "rt", "br", "tr"):
+            why = f"{self.what} reads a file whose version can't be seen"
+            return Outcome(Verdict(Role.BATCH, why, _OWN_TASK))
+        return Outcome(
+            refuse(f"{self.what} opens a file for writing, or in a mode not seen")
+        )
+
+
+class Reads(NamedTuple):
+    """A reader; as a task of its own its paths are in the fingerprint."""
+
+    what: str
+
+    @property
+    def loose(self) -> Verdict:
+        return Verdict(
+            Role.BATCH,
+            f"{self.what} reads something whose version can't be seen",
+            _OWN_TASK,
+        )
+
+    def check(self, call: Call) -> Outcome:
+        return Outcome(self.loose)
+
+    def check_task(self, call: Call) -> Outcome:
+        """Judge the call of a task: a path that is seen has a version."""
+        first = call.args[0] if call.args else next(iter(call.kwargs.values()), None)
+        if isinstance(first, Lit) and _paths(first.value):
+            return Outcome()
+        return Outcome(self.loose)
+
+
+class Maps(NamedTuple):
+    """A map of a file: writing into it writes into the file."""
+
+    what: str
+    param: str = "mode"
+    position: int = 2
+    default: str | None = "r+"
+
+    @property
+    def loose(self) -> Verdict:
+        return refuse(f"{self.what}: whether it writes into the file can't be seen")
+
+    def check(self, call: Call) -> Outcome:
+        return self._judge(call, Reads(self.what).check(call))
+
+    def check_task(self, call: Call) -> Outcome:
+        """Judge the call of a task, whose path is in its fingerprint."""
+        return self._judge(call, Reads(self.what).check_task(call))
+
+    def _judge(self, call: Call, read: Outcome) -> Outcome:
+        mode = call.get(self.param, self.position)
+        if mode is MISSING:
+            mode = Lit(self.default)
+        if isinstance(mode, Lit) and mode.value in (None, "r", "c", "readonly"):
+            return read
+        why = f"{self.what} maps a file for writing, or in a mode not seen"
+        return Outcome(refuse(why, "map it with mode='r'"))
+
+
+def _paths(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_paths, value))
+    return isinstance(value, str) or type(value).__module__.startswith("pathlib")
+
+
+class OnlyWithout(NamedTuple):
+    """Harmless unless an argument is given: ``to_csv()`` returns a string."""
+
+    what: str
+    params: tuple[str, ...]
+
+    @property
+    def loose(self) -> Verdict:
+        return refuse(f"{self.what} writes a file")
+
+    def check(self, call: Call) -> Outcome:
+        given = [call.get(name, 0) for name in self.params]
+        if all(v is MISSING or (isinstance(v, Lit) and v.value is None) for v in given):
+            return Outcome()
+        return Outcome(self.loose)

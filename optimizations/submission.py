@@ -1,0 +1,132 @@
+"""One graph on its way through the optimizer, and what became of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from stratum_dask.graph import Graph, Key
+from stratum_dask.optimizations.fingerprint.tasks import TaskFingerprints
+from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.purity import Judge
+from stratum_dask.optimizations.verdict import Verdict
+
+__all__ = ["Submission"]
+
+
+@dataclass
+class Submission:
+    """A graph, what is asked of it, and what the rules found out.
+
+    Parameters
+    ----------
+    tasks
+        The graph. A rule never edits it in place: it returns another one.
+    outputs
+        The keys that were asked for. They are there in every graph a rule
+        returns, or have an entry in ``replaced``.
+    by_reference
+        Results reach the user as the very objects that tasks worked on (threads
+        in this process), so a write is seen by whoever holds the object.
+    renames_outputs
+        The seam can hand out the result of another key in place of an output,
+        so an output that is a duplicate needs no task.
+    live
+        Fingerprint -> key of a result that exists, or is being computed, outside
+        this graph and may be used in it.
+    external
+        Fingerprint of a key that is not in the graph, where it is known.
+    salt
+        What sets a task apart besides what it computes: its hard restrictions.
+    lent
+        Whether others than this submission look, or will look, at the result of a
+        key (an output, or a key outside the graph), so that nobody may write into
+        it.
+    refused
+        Why no task of this graph may be merged, where the user has said so.
+    apart
+        Keys of tasks that must stay their pipeline's own.
+    algorithm
+        The hash, see ``stratum.fingerprint`` in the configuration.
+
+    Attributes
+    ----------
+    fingerprints
+        Key -> fingerprint, for every key of the graph and those it refers to.
+    replaced
+        Key that is computed no more -> key that has its result.
+    copies
+        Key that is a private copy of an equal result -> key it is copied from.
+    handed_out
+        Output -> key of the private copy that the user gets for it.
+    unmerged
+        The graph before the merge.
+    isolated
+        Consumer -> keys of which it gets private handles.
+    watched
+        Isolated tasks that are watched for a write which another one reads later.
+    lookers
+        Consumers of shared results that are known only to look at them.
+    split
+        Key of a task that was cut out of a fused one -> key of that one.
+    verdicts
+        Key -> why it may not be merged, or not for longer than this submission.
+    """
+
+    tasks: Graph
+    outputs: frozenset[Key]
+    by_reference: bool = False
+    renames_outputs: bool = False
+    live: Mapping[bytes, Key] = field(default_factory=dict)
+    external: Callable[[Key], bytes | None] | None = None
+    salt: Callable[[Key], bytes | None] | None = None
+    lent: Callable[[Key], bool] | None = None
+    refused: Verdict | None = None
+    apart: frozenset[Key] = frozenset()
+    algorithm: str = "xxh3_128"
+
+    original: Graph = field(init=False)
+    encoder: TaskFingerprints = field(init=False)
+    fingerprints: dict[Key, bytes] = field(init=False)
+    replaced: dict[Key, Key] = field(default_factory=dict)
+    copies: dict[Key, Key] = field(default_factory=dict)
+    handed_out: dict[Key, Key] = field(default_factory=dict)
+    unmerged: Graph = field(default_factory=dict)
+    isolated: dict[Key, frozenset[Key]] = field(default_factory=dict)
+    watched: set[Key] = field(default_factory=set)
+    lookers: set[Key] = field(default_factory=set)
+    split: dict[Key, Key] = field(default_factory=dict)
+    _inside: dict[Key, dict[Key, bytes]] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.original = self.tasks
+        self.encoder = TaskFingerprints(
+            Encoder(self.algorithm),
+            Judge(),
+            nonce=os.urandom(16),
+            external=self.external,
+            salt=self.salt,
+            refused=self.refused,
+            apart=self.apart,
+        )
+        self.fingerprints = self.encoder.graph(self.tasks)
+
+    def inside(self) -> dict[Key, dict[Key, bytes]]:
+        """Fingerprints inside fused tasks, one of each that are equal as a whole."""
+        if self._inside is None:
+            first: dict[bytes, Key] = {}
+            # In the order of the merge: it is the one that will stay.
+            asked = [key for key in self.original if key in self.outputs]
+            for key in (*asked, *self.original):
+                if key in self.encoder.fused:
+                    first.setdefault(self.fingerprints[key], key)
+            self._inside = {
+                key: self.encoder.inner(key, self.original[key], self.fingerprints)
+                for key in first.values()
+            }
+        return self._inside
+
+    @property
+    def verdicts(self) -> dict[Key, Verdict]:
+        return self.encoder.verdicts

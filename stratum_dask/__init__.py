@@ -1,0 +1,72 @@
+"""Run equal work once: a plugin for existing Dask projects.
+
+Everything is imported when it is first used, because Dask imports this package
+while it is being imported itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# First of all: importing Dask calls our entry point, which needs this package whole.
+import dask  # noqa: F401
+
+if TYPE_CHECKING:
+    from stratum_dask.activation import disable, enable, enabled
+    from stratum_dask.errors import (
+        ConfigError,
+        RuleError,
+        StratumError,
+        StratumWarning,
+    )
+    from stratum_dask.explanation import Explanation, explain
+    from stratum_dask.optimizations.purity.declared import impure, pure
+    from stratum_dask.reporting import Report, report
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "disable": "activation",
+    "enable": "activation",
+    "enabled": "activation",
+    "ConfigError": "errors",
+    "RuleError": "errors",
+    "StratumError": "errors",
+    "StratumWarning": "errors",
+    "Explanation": "explanation",
+    "explain": "explanation",
+    "impure": "optimizations.purity.declared",
+    "pure": "optimizations.purity.declared",
+    "Report": "reporting",
+    "report": "reporting",
+}
+
+__all__ = [
+    "ConfigError",
+    "Explanation",
+    "Report",
+    "RuleError",
+    "StratumError",
+    "StratumWarning",
+    "disable",
+    "enable",
+    "enabled",
+    "explain",
+    "impure",
+    "pure",
+    "report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

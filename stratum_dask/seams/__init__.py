@@ -1,0 +1,1 @@
+"""The thin seams into Dask, one module each."""

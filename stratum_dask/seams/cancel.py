@@ -1,0 +1,62 @@
+"""Cancel what a user cancels, and nothing that only a merge has tied to it.
+
+Dask cancels what depends on a cancelled key, too. After a merge that may be the
+work of another pipeline or another client, which in plain Dask had a task of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from stratum_dask.graph import Key
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import TaskState
+
+__all__ = ["cancel"]
+
+
+def cancel(
+    scheduler: Scheduler,
+    borrows: Callable[[Key, Key], bool],
+    keys: Collection[Key],
+    client: str,
+    force: bool = False,
+    **message: Any,
+) -> None:
+    """Do what ``Scheduler.stimulus_cancel`` does, but spare what was merged.
+
+    Parameters
+    ----------
+    borrows
+        Whether a task depends on a key only because of a merge.
+    keys, client, force, **message
+        As in Dask.
+    """
+    asking = scheduler.clients.get(client)
+    if asking is None:
+        return
+    scheduler.log_event(
+        client, {"action": "cancel", "count": len(keys), "force": force}
+    )
+    doomed: dict[Key, TaskState] = {}
+    stack = list(keys)
+    while stack:
+        key = stack.pop()
+        ts = scheduler.tasks.get(key)
+        if ts is None or key in doomed:
+            continue
+        if force or (ts.who_wants or set()) <= {asking}:
+            doomed[key] = ts
+            stack.extend(d.key for d in ts.dependents if not borrows(d.key, key))
+    wanted = [key for key, ts in doomed.items() if ts.who_wants]
+    losing = {cs.client_key for key in wanted for cs in doomed[key].who_wants or ()}
+    for name in losing:
+        scheduler.client_releases_keys(keys=wanted, client=name)
+    # It is gone for this client even where others still want it.
+    scheduler.client_releases_keys(
+        keys=[k for k in keys if k in scheduler.tasks], client=client
+    )
+    scheduler.report({"op": "cancelled-keys", "keys": wanted, **message})

@@ -1,0 +1,118 @@
+"""A Dask configuration that is nobody's own, and fresh processes that share it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Dask reads its configuration when it is imported, and distributed's fixtures
+# restore what they found then: all of this has to come first.
+for _name in [name for name in os.environ if name.startswith("DASK_")]:
+    del os.environ[_name]
+_EMPTY = tempfile.TemporaryDirectory(prefix="stratum-test-config-")
+os.environ["DASK_CONFIG"] = os.environ["DASK_ROOT_CONFIG"] = _EMPTY.name
+os.environ["DASK_STRATUM__ON_FAIL"] = "raise"
+os.environ["DASK_STRATUM__CHECK_INVARIANTS"] = "True"
+
+import dask.config
+
+dask.config.paths[:] = [_EMPTY.name]
+dask.config.refresh()
+
+import stratum_dask.config  # noqa: F401
+
+# isort: split
+from distributed.utils_test import (  # noqa: F401
+    cleanup,
+    client,
+    cluster_fixture,
+    gen_cluster,
+    loop,
+    loop_in_thread,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def strict():
+    """Every failure of ours is an error, whatever an earlier test has set."""
+    with dask.config.set(
+        {"stratum.on-fail": "raise", "stratum.check-invariants": True}
+    ):
+        yield
+
+
+@pytest.fixture
+def root():
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture
+def fresh_python(tmp_path):
+    """Run code in a new process that has this Python and no configuration but ours.
+
+    ``fresh_python(code, NAME="value", ...)`` returns the completed process; a
+    keyword that is in capitals is an environment variable. Its home and working
+    folder are the test's own, so it sees the package as it is installed.
+    """
+
+    def run(code, *arguments, check=True, timeout=100, **environment):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env={**os.environ, "HOME": str(tmp_path), **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        assert done.returncode == 0 or not check, done.stderr
+        return done
+
+    return run
+
+
+# Wrong results that an adversary found and that are not mended yet, each with what
+# plain Dask does in its docstring. Strict: who mends one takes it off this list.
+KNOWN_DEFECTS = {
+    "users' operators are believed to be free of side effects": (
+        "test_operator_that_writes_into_its_object_writes_into_its_own",
+        "test_operator_that_returns_its_object_hands_on_the_programs_own",
+    ),
+    "an argument of the user's is written by one of several equal tasks": (
+        "test_users_object_counts_delayed_calls_of_its_method",
+        "test_users_array_that_tasks_hand_back_is_that_array",
+        "test_two_equal_arrays_wrapped_by_delayed_are_both_written",
+    ),
+    "equal objects inside equal results become one object": (
+        "test_two_nans_are_two_objects",
+        "test_equal_results_that_reach_one_task_on_two_ways_are_two_objects",
+    ),
+    "warnings of a merged task are given once": (
+        "test_warnings_of_tasks_are_given_as_often_as_without_the_plugin",
+    ),
+    "libraries that were patched or set up anew while a result lives": (
+        "test_virtual_subclass_registered_meanwhile_is_known",
+        "test_patched_method_of_a_library_is_called",
+        "test_patched_function_of_the_standard_library_is_called",
+        "test_patched_function_of_a_library_is_called",
+        "test_display_option_of_pandas_is_that_of_now",
+    ),
+    "on a cluster isolated tasks do not see each other's writes": (
+        "test_persisted_list_on_one_worker_shows_what_a_later_task_wrote",
+        "test_ordered_reader_on_one_worker_sees_the_write",
+    ),
+}
+
+
+def pytest_collection_modifyitems(items):
+    reasons = {name: why for why, names in KNOWN_DEFECTS.items() for name in names}
+    for item in items:
+        why = reasons.get(getattr(item, "originalname", item.name))
+        if why is not None:
+            item.add_marker(pytest.mark.xfail(reason=why, strict=True))

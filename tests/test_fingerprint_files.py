@@ -1,0 +1,159 @@
+"""A reader's files enter by their versions, and only known readers' do."""
+
+import functools
+import io
+import os
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stratum_dask.optimizations.fingerprint.files import (
+    encode_paths,
+    file_version,
+    reads_files,
+)
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    return path
+
+
+def test_a_file_has_one_version_however_its_path_is_written(csv, monkeypatch):
+    monkeypatch.chdir(csv.parent)
+    link = csv.parent / "link.csv"
+    link.symlink_to(csv)
+    versions = {
+        file_version(path)
+        for path in (csv, str(csv), "a.csv", "./a.csv", link, f"file://{csv}")
+    }
+    assert len(versions) == 1
+    assert versions.pop()[0] == "file"
+
+
+def test_a_relative_path_is_another_file_elsewhere(csv, tmp_path, monkeypatch):
+    other = tmp_path / "sub"
+    other.mkdir()
+    (other / "a.csv").write_text(csv.read_text())
+    monkeypatch.chdir(tmp_path)
+    here = file_version("a.csv")
+    monkeypatch.chdir(other)
+    assert file_version("a.csv") != here
+
+
+def test_a_changed_file_has_another_version_even_with_its_old_time(csv):
+    before, times = file_version(csv), os.stat(csv)
+    csv.write_text("a,b\n1,3\n")
+    os.utime(csv, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert file_version(csv) != before
+
+
+def test_a_replaced_file_has_another_version(csv):
+    before = file_version(csv)
+    twin = csv.with_name("twin.csv")
+    twin.write_text(csv.read_text())
+    os.replace(twin, csv)
+    assert file_version(csv) != before
+
+
+@pytest.mark.parametrize("path", ["/no/such/file", "s3x://bucket/key", b"x", 3, ""])
+def test_what_cannot_be_seen_has_no_version(path):
+    assert file_version(path) is None
+
+
+def test_a_folder_has_no_version(tmp_path):
+    assert file_version(tmp_path) is None
+
+
+def test_a_remote_file_has_the_version_its_file_system_tells():
+    fsspec = pytest.importorskip("fsspec")
+    fs = fsspec.filesystem("memory")
+    fs.pipe("/stratum/a.csv", b"a\n1\n")
+    before = file_version("memory://stratum/a.csv")
+    assert before[0] == "url"
+    fs.rm("/stratum/a.csv")
+    fs.pipe("/stratum/a.csv", b"a\n2\n")
+    assert file_version("memory://stratum/a.csv") != before
+
+
+def test_fsspec_is_not_imported_for_a_url(monkeypatch):
+    monkeypatch.delitem(sys.modules, "fsspec", raising=False)
+    assert file_version("memory://stratum/a.csv") is None
+    assert "fsspec" not in sys.modules
+
+
+def test_known_readers_name_their_path_parameter():
+    assert reads_files(pd.read_csv) == ("filepath_or_buffer",)
+    assert reads_files(pd.read_parquet) == ("path",)
+    assert reads_files(np.load) == ("file",)
+    assert reads_files(functools.partial(pd.read_csv, sep=";")) == (
+        "filepath_or_buffer",
+    )
+
+
+def test_only_the_libraries_own_functions_are_readers():
+    def read_csv(path):
+        return path
+
+    read_csv.__module__ = "pandas"
+    assert reads_files(read_csv) is None
+    assert reads_files(np.sum) is None
+    assert reads_files("read_csv") is None
+
+
+@pytest.mark.parametrize("spelling", ["position", "keyword", "partial", "list"])
+def test_a_readers_file_enters_and_its_change_too(csv, spelling):
+    def encode():
+        if spelling == "keyword":
+            return encode_paths(pd.read_csv, (), {"filepath_or_buffer": csv})
+        if spelling == "partial":
+            return encode_paths(functools.partial(pd.read_csv, csv), (), {})
+        if spelling == "list":
+            return encode_paths(pd.read_parquet, ([str(csv)],), {})
+        return encode_paths(pd.read_csv, (str(csv),), {"sep": ";"})
+
+    before, reason = encode()
+    assert before
+    assert reason == ""
+    assert encode() == (before, "")
+    csv.write_text("another text")
+    assert encode()[0] != before
+
+
+def test_several_files_enter_in_their_order(csv):
+    other = csv.with_name("b.csv")
+    other.write_text("x")
+    one, _ = encode_paths(pd.read_parquet, ([csv, other],), {})
+    two, _ = encode_paths(pd.read_parquet, ([other, csv],), {})
+    assert one != two
+    assert len(one) == len(two)
+
+
+def test_an_unseen_version_has_a_reason(tmp_path):
+    nothing, reason = encode_paths(pd.read_parquet, (tmp_path,), {})
+    assert nothing == b""
+    assert "it is a folder" in reason
+    nothing, reason = encode_paths(pd.read_csv, ("missing.csv",), {})
+    assert nothing == b""
+    assert "no such local file" in reason
+
+
+def test_one_unseen_file_hides_all(csv):
+    assert encode_paths(pd.read_parquet, ([csv, "missing"],), {})[0] == b""
+
+
+def test_a_path_that_another_task_computes_is_unseen():
+    from dask._task_spec import TaskRef
+
+    nothing, reason = encode_paths(pd.read_csv, (TaskRef("path"),), {})
+    assert nothing == b""
+    assert "computed by another task" in reason
+
+
+def test_reading_from_memory_and_other_functions_have_no_files():
+    assert encode_paths(pd.read_csv, (io.StringIO("a\n1"),), {}) == (b"", "")
+    assert encode_paths(np.sum, ("a.csv",), {}) == (b"", "")

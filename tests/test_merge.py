@@ -1,0 +1,250 @@
+"""The merge rule: what becomes one, under which key, and what stays two."""
+
+from __future__ import annotations
+
+from operator import add, neg
+
+import dask
+import pytest
+from dask._task_spec import Alias, DataNode, List, Task, TaskRef
+
+from stratum_dask.graph import as_graph
+from stratum_dask.optimizations import Submission, configured, optimize
+
+R = TaskRef
+RULES = ("unfuse", "merge", "isolate")
+
+
+def rewritten(graph, outputs, **options):
+    options = {"renames_outputs": True, "by_reference": True, **options}
+    s = Submission(graph, frozenset(outputs), **options)
+    optimize(s, configured(RULES), check=True)
+    return s
+
+
+def same_results(graph, outputs, **options):
+    """Rewrite, run both graphs with Dask's own get, compare; return the submission."""
+    s = rewritten(graph, outputs, **options)
+    names = [s.replaced.get(k, k) for k in outputs]
+    assert repr(dask.get(s.tasks, names)) == repr(dask.get(graph, list(outputs)))
+    return s
+
+
+def loads():
+    return [1]
+
+
+def ident(x):
+    return x
+
+
+def push(x, mark):
+    x.append(mark)
+    return mark
+
+
+def both(x, y):
+    x.append(0)
+    return [*x, *y]
+
+
+# before, outputs, keys afterwards, who stands for whom
+CASES = {
+    "the first stays": (
+        {"a": (neg, 1), "b": (neg, 1), "x": (str, "a"), "y": (hex, "b")},
+        "xy", "axy", {"b": "a"},
+    ),
+    "what was asked for stays": (
+        {"a": (neg, 1), "b": (neg, 1), "x": (str, "a")}, "bx", "bx", {"a": "b"},
+    ),
+    "of two outputs one is handed out twice": (
+        {"a": (neg, 1), "b": (neg, 1)}, "ab", "a", {"b": "a"},
+    ),
+    "equal below, equal above": (
+        {"a": (neg, 1), "b": (neg, 1), "x": (str, "a"), "y": (str, "b")},
+        "xy", "ax", {"b": "a", "y": "x"},
+    ),
+    "other below, other above": (
+        {"a": (neg, 1), "b": (neg, 2), "x": (str, "a"), "y": (str, "b")},
+        "xy", "abxy", {},
+    ),
+    "nested tasks": (
+        {"a": (neg, (neg, 1)), "b": (neg, (neg, 1))}, "ab", "a", {"b": "a"},
+    ),
+    "data": ({"a": 5, "b": 5, "x": (add, "a", "b")}, "x", "abx", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "outputs", "keys", "replaced"), CASES.values(), ids=CASES
+)
+def test_before_and_after(old, outputs, keys, replaced):
+    s = same_results(as_graph(old), tuple(outputs))
+    assert sorted(s.tasks) == sorted(keys)
+    assert s.replaced == replaced
+
+
+def test_nothing_equal_nothing_touched():
+    graph = as_graph({"a": (neg, 1), "b": (neg, 2)})
+    assert rewritten(graph, "ab").tasks is graph
+
+
+def test_the_graph_it_was_given_is_not_edited():
+    graph = as_graph(CASES["equal below, equal above"][0])
+    before = {k: (node, node.args, node.dependencies) for k, node in graph.items()}
+    rewritten(graph, "xy")
+    assert {k: (n, n.args, n.dependencies) for k, n in graph.items()} == before
+
+
+def test_three_copies_of_a_program():
+    graph = {}
+    for p in "pqr":
+        graph |= {
+            p: Task(p, loads),
+            f"x{p}": Task(f"x{p}", len, R(p)),
+            f"y{p}": Task(f"y{p}", add, R(f"x{p}"), R(f"x{p}")),
+        }
+    s = same_results(graph, ("yp", "yq", "yr"))
+    assert (len(s.tasks), s.isolated, s.copies) == (3, {}, {})
+
+
+def test_a_live_result_is_used_under_its_own_key():
+    graph = as_graph({"a": (neg, 1), "b": (neg, 1), "x": (str, "a"), "y": (hex, "b")})
+    print_ = Submission(graph, frozenset()).fingerprints["a"]
+    s = rewritten(graph, "xy", live={print_: "far"})
+    assert s.replaced == {"a": "far", "b": "far"}
+    assert sorted(s.tasks) == ["x", "y"]
+    assert s.tasks["x"].dependencies == {"far"}
+
+
+def test_what_a_live_result_makes_needless_is_not_run():
+    graph = as_graph({"a": (neg, 1), "b": (neg, "a"), "x": (str, "b")})
+    print_ = Submission(graph, frozenset()).fingerprints["b"]
+    assert list(rewritten(graph, "x", live={print_: "far"}).tasks) == ["x"]
+
+
+def test_a_key_that_lives_itself_is_not_run_again():
+    graph = as_graph(
+        {"a": (neg, 1), "b": (neg, 1), "x": (add, "a", 1), "y": (add, "b", 2)}
+    )
+    print_ = Submission(graph, frozenset()).fingerprints["a"]
+    s = rewritten(graph, "bxy", live={print_: "a"})
+    assert "a" not in s.tasks
+    assert s.tasks["x"].dependencies == s.tasks["y"].dependencies == {"a"}
+    assert s.replaced == {"b": "a"}  # live before requested
+
+
+def test_an_output_is_a_copy_where_the_seam_cannot_rename():
+    s = rewritten(as_graph({"a": (neg, 1), "b": (neg, 1)}), "ab", renames_outputs=False)
+    assert sorted(s.tasks) == ["a", "b"]
+    assert (s.copies, s.replaced) == ({"b": "a"}, {})
+    assert dask.get(s.tasks, ["a", "b"]) == (-1, -1)
+
+
+def test_two_equal_results_in_one_task_stay_two_objects():
+    graph = {
+        "a": Task("a", loads),
+        "b": Task("b", loads),
+        "x": Task("x", both, R("a"), R("b")),
+    }
+    s = same_results(graph, ("x",))
+    assert s.copies == {"b": "a"}
+    assert "b" in s.tasks
+
+
+def test_two_equal_results_behind_an_alias_stay_two_objects():
+    graph = {
+        "a": Task("a", loads),
+        "b": Task("b", loads),
+        "c": Alias("c", "b"),
+        "x": Task("x", both, R("a"), R("c")),
+    }
+    same_results(graph, ("x",))
+
+
+def test_one_result_used_twice_is_not_two_equal_ones():
+    graph = {
+        "a": Task("a", loads),
+        "al": Alias("al", "a"),
+        "x": Task("x", both, R("a"), R("al")),
+        "b": Task("b", loads),
+        "c": Task("c", loads),
+        "y": Task("y", both, R("b"), R("c")),
+    }
+    s = same_results(graph, ("x", "y"))
+    assert s.fingerprints["x"] != s.fingerprints["y"]
+
+
+def test_copies_are_made_for_the_task_that_stays_only():
+    graph = {}
+    for p in "pq":
+        graph |= {
+            f"a{p}": Task(f"a{p}", loads),
+            f"b{p}": Task(f"b{p}", loads),
+            f"x{p}": Task(f"x{p}", both, R(f"a{p}"), R(f"b{p}")),
+        }
+    assert len(same_results(graph, ("xp", "xq")).copies) == 1
+
+
+def test_an_alias_and_an_equal_task_are_two_objects_for_the_user():
+    graph = {"a": Task("a", loads), "b": Task("b", loads), "c": Alias("c", "b")}
+    with dask.config.set({"stratum.enabled": True}):
+        a, c = dask.get(graph, ["a", "c"])
+    assert a == c
+    assert a is not c
+
+
+def test_containers_that_are_tasks_of_their_own():
+    graph = {"a": DataNode("a", 1), "b": DataNode("b", 1)}
+    for p in "ab":
+        graph[f"l{p}"] = List(R(p), 2)
+        graph[f"l{p}"].key = f"l{p}"
+        graph[f"x{p}"] = Task(f"x{p}", sum, R(f"l{p}"))
+    s = same_results(graph, ("xa", "xb"))
+    assert s.replaced == {"b": "a", "lb": "la", "xb": "xa"}
+
+
+def test_containers_with_a_merged_input():
+    graph = {"a": Task("a", neg, 1), "b": Task("b", neg, 1), "l": List(R("b"), 2)}
+    graph["l"].key = "l"
+    graph["x"] = Task("x", sum, R("l"))
+    assert same_results(graph, ("a", "x")).replaced == {"b": "a"}
+
+
+def test_restrictions_keep_equal_tasks_apart():
+    graph = as_graph({"a": (neg, 1), "b": (neg, 1), "c": (neg, 1)})
+    s = rewritten(graph, "abc", salt={"b": b"gpu"}.get)
+    assert sorted(s.tasks) == ["a", "b"]
+
+
+@pytest.fixture
+def collections():
+    np = pytest.importorskip("numpy")
+    pd = pytest.importorskip("pandas")
+    import dask.array as da
+    import dask.bag as db
+    import dask.dataframe as dd
+
+    def bag():
+        return db.from_sequence(range(8), npartitions=2).map(neg).filter(bool).sum()
+
+    def array():
+        return ((da.from_array(np.arange(16.0), chunks=4) + 1) * 2).sum()
+
+    def frame():
+        df = pd.DataFrame({"a": range(8), "b": [1.5] * 8})
+        return dd.from_pandas(df, npartitions=2).assign(c=1).c.sum()
+
+    return {"bag": bag, "array": array, "frame": frame}
+
+
+@pytest.mark.parametrize("kind", ["bag", "array", "frame"])
+def test_collections_built_twice_run_once(collections, kind):
+    import stratum_dask
+
+    one, two = collections[kind](), collections[kind]()
+    once = stratum_dask.explain(one).tasks_after
+    assert stratum_dask.explain(one, two).tasks_after == once
+    plain = dask.compute(one, two, scheduler="sync")
+    with dask.config.set({"stratum.enabled": True}):
+        assert dask.compute(one, two, scheduler="sync") == plain
