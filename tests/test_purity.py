@@ -24,6 +24,7 @@ import warnings
 
 import cloudpickle
 import dask
+import distributed
 import pytest
 
 from stratum_dask.optimizations import purity
@@ -1762,3 +1763,24 @@ def test_functions_that_ride_as_arguments_are_judged():
     roles = [judge.task(t.func, t.args, t.kwargs).role for t in tasks]
     assert roles == [Role.REFUSE] * len(tasks)
     assert roles
+
+
+def test_what_leads_to_a_whole_program_is_refused_in_bounded_time():
+    names = [f"f{i}" for i in range(6_000)]
+    space = {}
+    exec("\n".join(f"def {name}(): return 1" for name in names), space)
+    exec("def wide():\n" + "\n".join(f"    {name}()" for name in names), space)
+    judge = Judge()
+    verdict = judge.function(space["wide"]).verdict
+    assert verdict.role is Role.REFUSE
+    assert verdict.reason == "wide leads to more than 5,000 callables"
+    assert judge.function(space["f5999"]).verdict.role is Role.MERGE
+
+
+def test_parts_of_a_cluster_are_not_looked_into():
+    class Held(distributed.Client):
+        def __init__(self):
+            self.everything = sys.modules
+
+    verdict = Judge().value(Held())
+    assert verdict.reason == "a live Held is a part of the cluster"

@@ -12,6 +12,7 @@ import dask
 
 from stratum_dask.optimizations.purity import bytecode, effects, values
 from stratum_dask.optimizations.purity.calls import Call, Lit, Source
+from stratum_dask.optimizations.purity.class_evidence import class_evidence, unknown
 from stratum_dask.optimizations.purity.contracts import refuse
 from stratum_dask.optimizations.purity.declared import Declared
 from stratum_dask.optimizations.purity.evidence import (
@@ -29,7 +30,7 @@ from stratum_dask.optimizations.purity.inside import (
     wrapped,
 )
 from stratum_dask.optimizations.purity.known import MUTATORS, rule
-from stratum_dask.optimizations.purity.members import changes_itself, parts
+from stratum_dask.optimizations.purity.members import changes_itself
 from stratum_dask.optimizations.purity.places import (
     ALIASES,
     canonical,
@@ -40,9 +41,16 @@ from stratum_dask.optimizations.purity.places import (
 )
 from stratum_dask.optimizations.purity.reach import method
 from stratum_dask.optimizations.purity.textcontracts import Texts
-from stratum_dask.optimizations.verdict import MERGE, Role, Verdict
+from stratum_dask.optimizations.verdict import Verdict
 
 __all__ = ["Examiner"]
+
+LIMIT = 5_000
+"""Callables that are looked into for one question: about a second's work."""
+
+
+class _TooMuch(Exception):
+    """A question would take seconds to answer."""
 
 
 class Examiner:
@@ -57,6 +65,7 @@ class Examiner:
         self._named: dict[str, Evidence] = {}
         self._open: dict[int, int] = {}
         self._lowest = 1 << 30
+        self._left = LIMIT
         self._values = values.Values(self)
 
     def value(self, obj: object) -> Verdict:
@@ -83,10 +92,12 @@ class Examiner:
             self._lowest = min(self._lowest, depth)
             return PURE
         depth = len(self._open)
+        if not depth:
+            self._left = LIMIT
         self._open[id(obj)] = depth
         above, self._lowest = self._lowest, 1 << 30
         try:
-            found = self._judge(obj)
+            found = self._limited(obj, depth)
         finally:
             del self._open[id(obj)]
             lowest, self._lowest = self._lowest, min(above, self._lowest)
@@ -95,6 +106,19 @@ class Examiner:
             if lowest == depth:
                 self._lowest = above
         return found
+
+    def _limited(self, obj: Any, depth: int) -> Evidence:
+        """Judge, but not a whole program: what leads there is refused."""
+        self._left -= 1
+        if self._left < 0:
+            raise _TooMuch
+        try:
+            return self._judge(obj)
+        except _TooMuch:
+            if depth:
+                raise
+        why = f"{label(obj)} leads to more than {LIMIT:,} callables"
+        return Evidence(refuse(why, SAYS_PURE.format(canonical(obj))))
 
     def named(self, path: str) -> Evidence:
         """Judge by dotted name alone."""
@@ -126,7 +150,7 @@ class Examiner:
         if found is functools.partial:
             return self._partial(obj)
         if isinstance(obj, type):
-            return self._class(obj)
+            return class_evidence(obj, self)
         if found in (operator.itemgetter, operator.attrgetter):
             return PURE
         if found is operator.methodcaller:
@@ -186,53 +210,6 @@ class Examiner:
         call = Call(tuple(map(literal, rest)), {k: Lit(v) for k, v in kwargs.items()})
         return Evidence(found.contract.check(call).verdict)
 
-    def _class(self, cls: type) -> Evidence:
-        verdict, contract = MERGE, None
-        for meta in type.mro(type(cls)):
-            top = meta.__module__.partition(".")[0]
-            if not installed(top) or rule(canonical(meta)) is None:
-                verdict = max(verdict, self._members(meta).verdict)
-        for base in type.mro(cls):
-            root = base.__module__.partition(".")[0]
-            known = rule(canonical(base)) if installed(root) else None
-            if known is None:
-                more = self._members(base)
-                verdict = max(verdict, more.verdict)
-                contract = contract or more.contract
-                continue
-            found = as_evidence(canonical(base), known)
-            if base is cls:
-                return found
-            if contract is None and "__init__" not in vars(cls):
-                contract = found.contract
-            elif found.contract is not None:
-                verdict = max(verdict, found.contract.loose)
-            if found.contract is None:
-                verdict = max(verdict, found.verdict)
-        if verdict.role is Role.REFUSE or contract is None:
-            return Evidence(verdict) if verdict.role else PURE
-        return Evidence(max(verdict, contract.loose), contract)
-
-    def _members(self, cls: type) -> Evidence:
-        """Judge every method that a user's class has."""
-        verdict, contract = MERGE, None
-        for name, member in vars(cls).items():
-            if isinstance(member, (staticmethod, classmethod)):
-                member = member.__func__
-            for more in parts(member):
-                verdict = max(verdict, self.evidence(more).verdict)
-            if getattr(member, "__objclass__", None) is cls and callable(member):
-                return self._unknown(canonical(cls), cls.__module__.partition(".")[0])
-            code = isinstance(member, (types.FunctionType, functools.partial))
-            if not code and type(member).__name__ not in values.COMPILED:
-                continue
-            found = self.evidence(member)
-            if found.contract is not None and name == "__init__":
-                contract = found.contract._replace(bound=1)  # type: ignore[attr-defined]
-            else:
-                verdict = max(verdict, found.verdict)
-        return Evidence(verdict, contract)
-
     def _other(self, obj: Any) -> Evidence:
         """Compiled functions, wrappers, and objects that can be called."""
         kind = type(obj)
@@ -271,7 +248,7 @@ class Examiner:
             known = rule(name) if root and installed(root) else None
             if known is not None:
                 return as_evidence(name, known)
-            return self._unknown(name, root or home)
+            return unknown(name, root or home)
         if not callable(obj):
             return Evidence(self.value(obj))
         if home in ("toolz", "cytoolz", "dask") and hasattr(kind, "__slots__"):
@@ -291,7 +268,3 @@ class Examiner:
             why = f"{label(obj)} changes itself when it is called"
             verdict = max(verdict, refuse(why, "return the new state instead"))
         return Evidence(verdict) if verdict.role else PURE
-
-    def _unknown(self, name: str, root: str) -> Evidence:
-        why = f"{name} is compiled code of {root}, which is not known to be pure"
-        return Evidence(refuse(why, SAYS_PURE.format(name)))

@@ -119,8 +119,13 @@ class Values:
         if id(owner) in self._open:
             return MERGE
         self._open.add(id(owner))
+        verdict = MERGE
         try:
-            return max(map(self.judge, values), default=MERGE)
+            for value in values:
+                verdict = max(verdict, self.judge(value))
+                if verdict.role is Role.REFUSE:
+                    break  # what else is in there may be the whole program
+            return verdict
         finally:
             self._open.discard(id(owner))
 
@@ -157,6 +162,8 @@ class Values:
             return refuse(
                 f"a {kind.__name__} can be read only once", "pass a list"
             ), False
+        if any(root_of(b.__module__) == "distributed" for b in bases):
+            return refuse(f"a live {kind.__name__} is a part of the cluster"), False
         if kind is types.ModuleType:
             return refuse("what is taken from a module argument can't be seen"), False
         top = kind.__module__.partition(".")[0]
