@@ -1767,13 +1767,14 @@ def test_functions_that_ride_as_arguments_are_judged():
 
 def test_what_leads_to_a_whole_program_is_refused_in_bounded_time():
     names = [f"f{i}" for i in range(6_000)]
-    space = {}
-    exec("\n".join(f"def {name}(): return 1" for name in names), space)
-    exec("def wide():\n" + "\n".join(f"    {name}()" for name in names), space)
+    space = {"__name__": "program"}
+    lines = [f"def {name}(): return 1" for name in names]
+    lines += ["def wide():", *[f"    {name}()" for name in names]]
+    exec("\n".join(lines), space)  # noqa: S102
     judge = Judge()
     verdict = judge.function(space["wide"]).verdict
     assert verdict.role is Role.REFUSE
-    assert verdict.reason == "wide leads to more than 5,000 callables"
+    assert verdict.reason == "program.wide leads to more than 5,000 callables"
     assert judge.function(space["f5999"]).verdict.role is Role.MERGE
 
 
