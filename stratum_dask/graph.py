@@ -101,8 +101,13 @@ def as_graph(dsk: Mapping[Key, Any]) -> Graph:
 
 def cull(graph: Graph, keys: Iterable[Key]) -> Graph:
     """Keep what ``keys`` need, in the order of ``graph``."""
+    wanted = set(keys)
+    # Most graphs arrive culled: all that nobody asked for is used by somebody.
+    used = wanted.union(*[node.dependencies for node in graph.values()])
+    if graph.keys() <= used:
+        return graph
     needed: set[Key] = set()
-    stack = list(keys)
+    stack = list(wanted)
     while stack:
         key = stack.pop()
         if key not in needed and key in graph:

@@ -14,9 +14,20 @@ from stratum_dask.optimizations.verdict import Refused
 if TYPE_CHECKING:
     from stratum_dask.optimizations.fingerprint.values import Encoder
 
-__all__ = ["Binder", "binder"]
+__all__ = ["Binder", "Item", "Spelled", "binder"]
 
-_GIVEN, _DEFAULT, _MORE, _NAMED = b"V", b"d", b"*", b"k"
+
+class Spelled(bytes):
+    """A part of a call that is the same for all calls that are spelled alike."""
+
+    __slots__ = ()
+
+
+Item = int | str | Spelled
+
+_GIVEN, _DEFAULT = b"V", b"d"
+_MORE, _NAMED, _ABSENT = Spelled(b"*"), Spelled(b"k"), Spelled(b"?")
+
 
 # A default that can be written into is one object for all calls: leaving it out
 # and passing an equal one are different calls.
@@ -52,11 +63,43 @@ class Binder:
             name: self._default(name, value)
             for name, value in parameters.defaults.items()
         }
+        self._plans: dict[tuple[int, tuple[str, ...]], tuple[Item, ...]] = {}
 
-    def _default(self, name: str, value: object) -> bytes:
+    def _default(self, name: str, value: object) -> Spelled:
         if type(value) in _FROZEN:
-            return _GIVEN + self.encoder.value(value)
-        return _DEFAULT + self.encoder.value(name)
+            return Spelled(_GIVEN + self.encoder.value(value))
+        return Spelled(_DEFAULT + self.encoder.value(name))
+
+    def plan(self, count: int, names: tuple[str, ...]) -> tuple[Item, ...]:
+        """How a call is spelled that has ``count`` arguments and these keywords.
+
+        Returns
+        -------
+        tuple
+            In the order of the parameters: a number is the place of a positional
+            argument, a string the name of a keyword, and what is spelled stands for itself.
+        """
+        known = self._plans.get((count, names))
+        if known is None:
+            known = self._plans[count, names] = self._plan(count, names)
+        return known
+
+    def _plan(self, count: int, names: tuple[str, ...]) -> tuple[Item, ...]:
+        given: set[str] = set()
+        rest: list[Item] = []
+        for name in names:
+            i = self.index.get(name)
+            if (i is not None and i >= count) or name in self.keyword_only:
+                given.add(name)
+            else:  # for **kwargs, whose order can be seen; or the call will fail
+                rest += [_NAMED, Spelled(self.encoder.value(name)), name]
+        size = len(self.names)
+        items: list[Item] = [*range(min(count, size))]
+        for name in (*self.names[count:], *self.keyword_only):
+            items.append(name if name in given else self.defaults.get(name, _ABSENT))
+        if count > size:
+            items += [_MORE, *range(size, count)]
+        return (*items, *rest)
 
     def bind(
         self,
@@ -65,26 +108,12 @@ class Binder:
         spell: Callable[[Any], bytes],
     ) -> list[bytes]:
         """The parts of a call, in the order of the parameters."""
-        value = self.encoder.value
-        names = self.names
-        slots: list[bytes] = [spell(a) for a in args[: len(names)]]
-        more = args[len(names) :]
-        given: dict[str, bytes] = {}
-        rest: list[bytes] = []
-        for name, a in kwargs.items():
-            i = self.index.get(name)
-            if (i is not None and i >= len(slots)) or name in self.keyword_only:
-                given[name] = spell(a)
-            else:  # for **kwargs, whose order can be seen; or the call will fail
-                rest += [_NAMED, value(name), spell(a)]
-        absent = b"?"
-        for name in (*names[len(slots) :], *self.keyword_only):
-            text = given.get(name)
-            slots.append(self.defaults.get(name, absent) if text is None else text)
-        if more:
-            slots.append(_MORE)
-            slots += [spell(a) for a in more]
-        return slots + rest
+        return [
+            item
+            if type(item) is Spelled
+            else spell(args[item] if type(item) is int else kwargs[item])  # type: ignore[index]
+            for item in self.plan(len(args), tuple(kwargs))
+        ]
 
 
 def binder(func: Callable[..., Any], encoder: Encoder) -> Binder | None:

@@ -14,7 +14,12 @@ from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Effect, Refused, Role
 
-__all__ = ["Callee", "Callees"]
+__all__ = ["REF", "TASK", "VALUE", "Callee", "Callees"]
+
+# What a digest is of. Everything that follows a tag is of known length or says
+# its own length, so no two different tasks are ever spelled alike. The other tags
+# stand where they are used.
+TASK, REF, VALUE = b"T", b"R", b"V"
 
 
 class Callee(NamedTuple):
@@ -28,6 +33,11 @@ class Callee(NamedTuple):
     """Whether it is a known reader of files named in its arguments."""
     plain: bool
     """Whether every call of it may be merged, whatever its arguments."""
+
+    simple: int
+    """Number of arguments of a call that is spelled as it stands."""
+    head: bytes
+    """How a call of it begins."""
 
 
 class Callees:
@@ -83,4 +93,6 @@ class Callees:
             and not is_identity(func)
             and not reads
         )
-        return Callee(given, code, binder(func, self.encoder), reads, plain)
+        bound = binder(func, self.encoder)
+        simple = -1 if bound is None else bound.simple
+        return Callee(given, code, bound, reads, plain, simple, TASK + code)

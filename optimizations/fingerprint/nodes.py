@@ -21,7 +21,13 @@ from stratum_dask.graph import (
 )
 from stratum_dask.optimizations.fingerprint import files
 from stratum_dask.optimizations.fingerprint.binding import Binder
-from stratum_dask.optimizations.fingerprint.callees import Callee, Callees
+from stratum_dask.optimizations.fingerprint.callees import (
+    REF,
+    TASK,
+    VALUE,
+    Callee,
+    Callees,
+)
 from stratum_dask.optimizations.fingerprint.same import (
     SAME,
     SCALARS,
@@ -35,10 +41,8 @@ from stratum_dask.optimizations.verdict import MERGE, Effect, Refused, Role, Ver
 
 __all__ = ["NodeFingerprints"]
 
-# What a digest is of. Everything that follows a tag is of known length or says
-# its own length, so no two different tasks are ever spelled alike.
-_TASK, _DATA = b"T", b"D"
-_REF, _NODE, _VALUE, _FILES = b"R", b"N", b"V", b"F"
+# See callees.py for what the other tags are.
+_DATA, _NODE, _FILES = b"D", b"N", b"F"
 
 
 class NodeFingerprints:
@@ -66,7 +70,6 @@ class NodeFingerprints:
         self.iterators: dict[Key, set[Key]] = {}
         self._callees = Callees(encoder, judge)
         self._known = self._callees.known
-        self._scalars: dict[tuple[type, Any], bytes] = {}
         # Where the walk is: the key of the graph, the key inside its fused task
         # (where that hands its result on), and the fused tasks around it.
         self._owner: Any = None
@@ -74,6 +77,7 @@ class NodeFingerprints:
         self._outputs: list[Key] = []
         self._scopes: list[tuple[Graph, Mapping[Key, Any]]] = []
         self._batch: Verdict | None = None
+        self._annotated: str | None = None
 
     def effect(self, func: Callable[..., Any]) -> Effect:
         """What ``func`` may do to its arguments."""
@@ -95,7 +99,7 @@ class NodeFingerprints:
         assert isinstance(node, Task)
         if kind is not Task:
             # The class says which container it is; its function repeats it.
-            parts = [_TASK, kind.__name__.encode(), b"("]
+            parts = [TASK, kind.__name__.encode(), b"("]
             parts += [self._spell(a, found) for a in node.args]
             self._tell_apart(node, found, parts)
             return self.encoder.digest(b"".join(parts))
@@ -109,9 +113,13 @@ class NodeFingerprints:
         if len(node.args) == 1 and is_identity(func):
             return self._argument(node.args[0], found)
         callee = self._callees.find(func)
+        if self._annotated is not None:
+            self._believe(func)
+            return self._call(node, callee, found)
         if not callee.plain and not self._may_iterate(func):
             verdict = self.judge.task(func, node.args, node.kwargs)
-            if callee.reads and verdict.role is Role.BATCH:
+            said = callee.reads and self.judge.said(func)
+            if callee.reads and not said and verdict.role is Role.BATCH:
                 verdict = MERGE  # the versions of its files enter
             self._follow(verdict)
             return self._call(node, callee, found, judged=True)
@@ -127,6 +135,15 @@ class NodeFingerprints:
         self.iterators.setdefault(self._owner, set()).add(self._inside)
         return True
 
+    def _believe(self, func: Callable[..., Any]) -> None:
+        """Let an annotation stand for evidence, but for what none can change."""
+        if self.judge.said(func) == "impure":
+            self._follow(self.judge.function(func).verdict)
+        elif self.judge.evidence(func).makes == "iterator":
+            if self._inside is None:
+                raise Refused("it returns an iterator, which can be read only once")
+            self.iterators.setdefault(self._owner, set()).add(self._inside)
+
     def _follow(self, verdict: Verdict) -> None:
         if verdict.role is Role.REFUSE:
             raise Refused(verdict.reason, verdict.remedy)
@@ -141,38 +158,22 @@ class NodeFingerprints:
         judged: bool = False,
     ) -> bytes:
         args, kwargs = node.args, node.kwargs
-        parts = [_TASK, callee.code]
+        parts = [callee.head]
         add = parts.append
         if callee.reads:
             add(self._files(callee.func, args, kwargs))
-        literals = 0
-        if callee.binder is not None and (kwargs or len(args) != callee.binder.simple):
+        if callee.binder is not None and (kwargs or len(args) != callee.simple):
             parts += callee.binder.bind(
                 args, kwargs, lambda a: self._spell(a, found, judged)
             )
-            literals = 2
         else:
-            scalars = self._scalars
-            for a in args:
-                cls = type(a)
-                if cls is TaskRef:
-                    add(_REF)
-                    add(found[a.key])
-                elif cls is str or cls is int:
-                    text = scalars.get((cls, a))
-                    if text is None:
-                        text = scalars[cls, a] = _VALUE + self.encoder.value(a)
-                    add(text)
-                else:
-                    literals += 1
-                    add(self._spell(a, found, judged))
+            parts += [self._spell(a, found, judged) for a in args]
             for name, a in kwargs.items():
-                literals += 1
                 add(self.encoder.value(name))
                 add(self._spell(a, found, judged))
         if len(node._dependencies) > 1:
             self._tell_apart(node, found, parts, callee.binder)
-        if literals > 1:
+        if len(args) + len(kwargs) > 1:
             parts += same_literals((*args, *kwargs.values()))
         return self.encoder.digest(b"".join(parts))
 
@@ -188,10 +189,10 @@ class NodeFingerprints:
     def _spell(self, a: Any, found: Mapping[Key, bytes], judged: bool = False) -> bytes:
         """One argument, self-delimiting."""
         if isinstance(a, TaskRef):
-            return _REF + found[a.key]
+            return REF + found[a.key]
         if isinstance(a, GraphNode):
             if type(a) is Alias:
-                return _REF + found[a.target]
+                return REF + found[a.target]
             # What a nested task returns is read by this one, and by no other.
             outside, self._inside = self._inside, _NODE
             try:
@@ -201,7 +202,7 @@ class NodeFingerprints:
         cls = type(a)
         if not judged and cls not in SCALARS:
             self._follow(self.judge.value(a))
-        return _VALUE + self.encoder.value(a)
+        return VALUE + self.encoder.value(a)
 
     def _tell_apart(
         self,

@@ -10,9 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from stratum_dask.graph import Alias, Graph, GraphNode, Key, Task, is_identity, subgraph
-from stratum_dask.optimizations.fingerprint.callees import Callee
+from stratum_dask.graph import (
+    Alias,
+    DataNode,
+    Graph,
+    GraphNode,
+    Key,
+    Task,
+    is_identity,
+    subgraph,
+)
 from stratum_dask.optimizations.fingerprint.nodes import NodeFingerprints
+from stratum_dask.optimizations.fingerprint.quick import fill
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.purity import Judge
@@ -27,7 +36,9 @@ APART = Verdict(
     "if it does not: @stratum_dask.pure, or stratum.purity.pure in the configuration",
 )
 
-# See nodes.py for what the other tags are.
+_ANNOTATED = "it is annotated: stratum ="
+
+# See callees.py for what the other tags are.
 _OWN, _SALT, _BATCH, _EXTERNAL = b"O", b"S", b"B", b"X"
 
 
@@ -52,6 +63,10 @@ class TaskFingerprints(NodeFingerprints):
         Why no task at all may be merged, where the user has said so.
     apart
         Keys of tasks that must stay their pipeline's own.
+    said
+        Role of a key by the annotation of its task: ``impure``, ``batch``, ``pure``,
+        empty if it is known to have none; None for a part that is not known, which
+        has that of the fused task.
 
     Attributes
     ----------
@@ -68,6 +83,7 @@ class TaskFingerprints(NodeFingerprints):
         salt: Callable[[Key], bytes | None] | None = None,
         refused: Verdict | None = None,
         apart: Container[Key] = (),
+        said: Callable[[Key], str | None] | None = None,
     ) -> None:
         super().__init__(encoder, judge)
         self.nonce = nonce
@@ -75,6 +91,7 @@ class TaskFingerprints(NodeFingerprints):
         self.salt = salt
         self.refused = refused
         self.apart = apart
+        self.said = said
         self.verdicts: dict[Key, Verdict] = {}
 
     def graph(self, graph: Graph) -> dict[Key, bytes]:
@@ -99,50 +116,18 @@ class TaskFingerprints(NodeFingerprints):
     # -- one graph ---------------------------------------------------------
 
     def _fill(self, graph: Graph, found: dict[Key, bytes]) -> None:
-        # Iterative and depth first: graphs are deeper than Python's stack.
         outermost = self._owner is None
         one = self._outer if outermost else self._inner
-        quick = outermost and self.salt is None and self.refused is None
-        quick = quick and not self.apart
-        get, known = graph.get, self._known.get
-        for root, node in graph.items():
-            if root in found:
-                continue
-            stack = [root]
-            while stack:
-                key = stack[-1]
-                if key in found:
-                    stack.pop()
-                    continue
-                at = node if key is root else get(key)
-                if at is None:
-                    found[key] = self._external(key)
-                    stack.pop()
-                    continue
-                dependencies = at._dependencies
-                if dependencies:
-                    missing = [d for d in dependencies if d not in found]
-                    if missing:
-                        if key in missing:
-                            raise ValueError(f"task {key!r} depends on itself")
-                        stack += missing
-                        continue
-                stack.pop()
-                if quick and type(at) is Task:
-                    # Nearly every task of nearly every graph: four calls less.
-                    callee = known(id(at.func))
-                    if type(callee) is Callee and callee.plain:
-                        self._owner = key
-                        try:
-                            found[key] = self._call(at, callee, found)
-                        except (Refused, RecursionError):
-                            pass  # the long way tells why
-                        finally:
-                            self._owner = None
-                        if self._batch is None and key in found:
-                            continue
-                        self._batch = None
-                found[key] = one(key, at, found)
+        plain = outermost and self.salt is None and self.refused is None
+        plain = plain and self.said is None
+        fill(
+            graph,
+            found,
+            self.encoder,
+            self._known if plain and not self.apart else {},
+            lambda key, node: one(key, node, found),
+            self._external,
+        )
 
     def _outer(self, key: Key, node: GraphNode, found: Mapping[Key, bytes]) -> bytes:
         if type(node) is Alias:
@@ -168,7 +153,10 @@ class TaskFingerprints(NodeFingerprints):
         around, self._batch = self._batch, None
         passed_on = bool(self._outputs) and key != self._outputs[-1]
         outside, self._inside = self._inside, key if passed_on else None
+        above = self._annotated
         try:
+            if self.said is not None:
+                self._listen(key, node)
             result = self._node(node, found)
         except Refused as e:
             self.verdicts[self._owner] = Verdict(Role.REFUSE, e.reason, e.remedy)
@@ -181,10 +169,25 @@ class TaskFingerprints(NodeFingerprints):
         finally:
             batch = self._take_batch(around)
             self._inside = outside
+            self._annotated = above
         if batch is not None:
             self.verdicts.setdefault(self._owner, batch)
             result = self.encoder.digest(_BATCH + result + self.nonce)
         return result
+
+    def _listen(self, key: Key, node: GraphNode) -> None:
+        """Take the role of a task from its annotation, if it has one."""
+        assert self.said is not None
+        word = self.said(key)
+        if word is None:
+            word = self._annotated  # what is fused of equally annotated tasks
+        self._annotated = word or None
+        if type(node) in (Alias, DataNode):
+            return  # nothing runs
+        if word == "impure":
+            raise Refused(f"{_ANNOTATED} 'impure'", "annotate it otherwise")
+        if word == "batch":
+            self._batch = Verdict(Role.BATCH, f"{_ANNOTATED} 'batch'")
 
     def _take_batch(self, around: Verdict | None) -> Verdict | None:
         batch, self._batch = self._batch, around
