@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+import types
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from stratum_dask.graph import (
     Alias,
@@ -15,6 +18,7 @@ from stratum_dask.graph import (
     roots,
     subgraph,
 )
+from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.submission import Submission
 from stratum_dask.optimizations.verdict import Effect
 
@@ -70,8 +74,15 @@ class Flow:
             known = Effect.FRESH
             if node is not None:
                 known = effect_of(self._submission, node)
+            if known is not Effect.WRITE and type(node) is Task:
+                known = max(known, self._operators())
             self._effects[key] = known
         return known
+
+    def _operators(self) -> Effect:
+        """What operators may do here, whose work depends on the classes they meet."""
+        encoder = self._submission.encoder
+        return encoder.judge.operators(lambda: _met(encoder.encoder))
 
     def handed_on(self, key: Key) -> list[Key]:
         """The inputs of ``key`` that its result may be, or look into."""
@@ -108,7 +119,28 @@ def effect_of(submission: Submission, node: GraphNode) -> Effect:
             break
         if isinstance(a, Task):
             effect = max(effect, effect_of(submission, a))
+    if effect is not Effect.WRITE and _sorts(submission, node.kwargs.get("key")):
+        return Effect.WRITE
     return effect
+
+
+def _sorts(submission: Submission, key: Any) -> bool:
+    """Whether ``sorted(x, key=...)`` and the like call what may write."""
+    if key is None or type(key) in (operator.itemgetter, operator.attrgetter):
+        return False
+    if not isinstance(key, types.FunctionType | types.BuiltinFunctionType):
+        return True
+    judge = submission.encoder.judge
+    return bool(judge.evidence(key).writes) or judge.takes_care(key)
+
+
+def _met(encoder: Encoder) -> list[object]:
+    """The functions and classes that the encoder has looked into."""
+    # A list stands for those of which an encoding is not to be used again.
+    found: list[object] = []
+    for obj, _ in list(encoder.memo.values()):
+        found += obj if type(obj) is list else (obj,)
+    return [o for o in found if isinstance(o, type | types.FunctionType)]
 
 
 def _users(graph: Graph, aliases: Mapping[Key, Key]) -> dict[Key, list[Key]]:

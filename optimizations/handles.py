@@ -9,12 +9,43 @@ pandas.
 
 from __future__ import annotations
 
+import math
+import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from stratum_dask.optimizations.copying import Memo
 
-__all__ = ["own_results", "private", "privates"]
+__all__ = ["Second", "own_results", "private", "privates"]
+
+
+class Second(Memo):
+    """Makes what an equal task would have made: NaNs that are objects of their own.
+
+    A NaN is equal to itself only where one asks ``is`` first, as a list does. The
+    NaNs of :mod:`math` and :mod:`numpy` are the same ones for everybody.
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> one, other = Second().duplicate([nan, nan])
+    >>> one is other, one is nan, Second().duplicate(math.nan) is math.nan
+    (True, False, True)
+    """
+
+    def duplicate(self, obj: Any) -> Any:
+        if type(obj) is not float or not math.isnan(obj) or _is_constant(obj):
+            return super().duplicate(obj)
+        if id(obj) not in self:
+            self[id(obj)] = struct.unpack("<d", struct.pack("<d", obj))[0]
+            self.alive.append(obj)
+        return self[id(obj)]
+
+
+def _is_constant(nan: float) -> bool:
+    numpy = sys.modules.get("numpy")
+    return any(nan is known for known in (math.nan, getattr(numpy, "nan", None)))
 
 
 def private(obj: Any, *, cow: bool = False) -> Any:
@@ -70,7 +101,7 @@ def privates(objs: Sequence[Any], memo: dict[int, Any] | None = None) -> list[An
     elif isinstance(memo, Memo):
         act = memo
     else:
-        act = memo.setdefault(0, Memo())  # no object has the id 0
+        act = memo.setdefault(0, Second())  # no object has the id 0
     act.foresee(objs)
     return [act.duplicate(obj) for obj in objs]
 

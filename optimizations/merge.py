@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from stratum_dask.graph import (
@@ -17,10 +17,10 @@ from stratum_dask.graph import (
     rekey,
     roots,
 )
+from stratum_dask.optimizations.alone import alone
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
-from stratum_dask.optimizations.verdict import Effect
 
 __all__ = ["Merge"]
 
@@ -59,9 +59,18 @@ class Merge(Rule):
         kept = _kept(submission)
         if not kept:
             return None
+        ours = None
+        if submission.by_reference:
+            ours = alone(submission, kept)
+            if ours.keys:
+                kept = _kept(submission, ours.keys)
         gone = {k: t for k, t in kept.items() if k != t}
         aliases = roots(graph)
-        copies = _copies(submission, gone, aliases)
+        new, users = _left(graph, gone, aliases)
+        copies = _copies(graph, users, gone, aliases)
+        if ours is not None and ours.copied:
+            gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
+            copies.update(ours.copied)
         for key in submission.outputs:
             # What an alias stands for cannot be handed out under two names.
             root = aliases.get(key, key)
@@ -71,22 +80,27 @@ class Merge(Rule):
         submission.copies = {k: gone[k] for k in copies}
         submission.replaced = {k: t for k, t in gone.items() if k not in copies}
         replaced = submission.replaced
-        new: Graph = {}
-        for key, node in graph.items():
-            if kept.get(key) == key:
-                continue  # it lives under this very key
-            if key in copies:
-                new[key] = Task(key, Isolated(identity, (0,)), reference(kept[key]))
-            elif key not in replaced:
-                untouched = replaced.keys().isdisjoint(node.dependencies)
-                new[key] = node if untouched else rekey(node, key, replaced)
-        if submission.live:
-            wanted = (submission.replaced.get(k, k) for k in submission.outputs)
+        for key in kept.keys() - gone.keys():
+            del new[key]  # it lives under this very key
+        for key in copies:
+            new[key] = Task(key, Isolated(identity, (0,)), reference(gone[key]))
+        for key in users:
+            if key in new and key not in copies:
+                new[key] = rekey(graph[key], key, replaced)
+        if ours is not None:
+            for key, source in ours.originals.items():
+                new[key] = rekey(graph[source], key, replaced)
+        if submission.live or (ours is not None and ours.keys):
+            wanted = {replaced.get(k, k) for k in submission.outputs}
+            if ours is not None:
+                wanted |= ours.wanted
             new = cull(new, wanted)
         return new
 
 
-def _kept(submission: Submission) -> dict[Key, Key]:
+def _kept(
+    submission: Submission, alone: frozenset[Key] = frozenset()
+) -> dict[Key, Key]:
     """Key of each task that need not run -> key of the one that stays.
 
     The two are one where the result lives outside the graph under the same key.
@@ -95,49 +109,65 @@ def _kept(submission: Submission) -> dict[Key, Key]:
     fingerprints, live = submission.fingerprints, submission.live
     if not live and len(set(fingerprints.values())) == len(fingerprints):
         return {}
-    stays: dict[bytes, Key] = {}
-    for key, node in graph.items():
-        if type(node) is Alias:
-            continue
-        fingerprint = fingerprints[key]
-        if (known := stays.get(fingerprint)) is None:
-            stays[fingerprint] = live.get(fingerprint, key)
-        elif key in outputs and known not in outputs and fingerprint not in live:
-            stays[fingerprint] = key
+    stays: dict[bytes, Key] = dict(live)
+    for key in graph:
+        if key in outputs and type(graph[key]) is not Alias and key not in alone:
+            stays.setdefault(fingerprints[key], key)
+    stay = stays.setdefault
+    if not live and not alone and not any(type(n) is Alias for n in graph.values()):
+        return {k: t for k in graph if (t := stay(fingerprints[k], k)) is not k}
     kept: dict[Key, Key] = {}
     for key, node in graph.items():
-        if type(node) is not Alias:
-            known = stays[fingerprints[key]]
+        if type(node) is not Alias and key not in alone:
+            known = stay(fingerprints[key], key)
             if known != key or live.get(fingerprints[key]) == key:
                 kept[key] = known
     return kept
 
 
+def _left(
+    graph: Graph, gone: Mapping[Key, Key], aliases: Mapping[Key, Key]
+) -> tuple[Graph, list[Key]]:
+    """The tasks that stay, and which of them take a result of one that does not."""
+    other_names = {key for key, root in aliases.items() if root in gone}
+    untouched = (gone.keys() | other_names if other_names else gone.keys()).isdisjoint
+    left: Graph = {}
+    users: list[Key] = []
+    for key, node in graph.items():
+        if key not in gone:
+            left[key] = node
+            if (needs := node._dependencies) and not untouched(needs):
+                users.append(key)
+    return left, users
+
+
 def _copies(
-    submission: Submission, gone: Mapping[Key, Key], aliases: Mapping[Key, Key]
+    graph: Graph,
+    users: Iterable[Key],
+    gone: Mapping[Key, Key],
+    aliases: Mapping[Key, Key],
 ) -> set[Key]:
     """Merged keys that stay as copies: one task takes two equal results.
 
     Two equal results are two objects. A task that takes both and writes into one
-    must not find the other one changed.
+    must not find the other one changed, and one that compares them must not find
+    them to be the same.
     """
     copies: set[Key] = set()
-    for key, node in submission.tasks.items():
-        dependencies = node._dependencies
-        if len(dependencies) < 2 or key in gone:
-            continue
-        objects = {aliases.get(d, d) for d in dependencies} if aliases else dependencies
-        if gone.keys().isdisjoint(objects):
-            continue
+    for key in users:
+        node = graph[key]
+        objects = {aliases.get(d, d) for d in node.dependencies}
         targets: dict[Key, Key] = {}
         for one in sorted(objects, key=lambda d: d in gone):
             target = gone.get(one, one)
-            if targets.setdefault(target, one) != one and _writes(submission, node):
+            if targets.setdefault(target, one) != one and _tells(node):
                 copies.add(one)
     return copies
 
 
-def _writes(submission: Submission, node: object) -> bool:
-    if isinstance(node, Task):
-        return submission.encoder.effect(node.func) is not Effect.FRESH
+def _tells(node: object) -> bool:
+    """Whether ``node`` may see that two of its inputs became one object.
+
+    Also one that only looks: it may ask whether the two are one object.
+    """
     return not isinstance(node, Alias | DataNode)

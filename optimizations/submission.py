@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from stratum_dask.graph import Graph, Key
 from stratum_dask.optimizations.fingerprint.tasks import TaskFingerprints
 from stratum_dask.optimizations.fingerprint.values import Encoder
-from stratum_dask.optimizations.purity import Judge
+from stratum_dask.optimizations.purity import Declared, Judge
 from stratum_dask.optimizations.verdict import Verdict
 
 __all__ = ["Submission"]
@@ -47,6 +47,10 @@ class Submission:
         Why no task of this graph may be merged, where the user has said so.
     apart
         Keys of tasks that must stay their pipeline's own.
+    said
+        Role of a task by its annotation, see `TaskFingerprints`.
+    declared
+        What the user declared of functions, if not what the configuration says.
     algorithm
         The hash, see ``stratum.fingerprint`` in the configuration.
 
@@ -84,6 +88,8 @@ class Submission:
     lent: Callable[[Key], bool] | None = None
     refused: Verdict | None = None
     apart: frozenset[Key] = frozenset()
+    said: Callable[[Key], str | None] | None = None
+    declared: Declared | None = None
     algorithm: str = "xxh3_128"
 
     original: Graph = field(init=False)
@@ -103,12 +109,13 @@ class Submission:
         self.original = self.tasks
         self.encoder = TaskFingerprints(
             Encoder(self.algorithm),
-            Judge(),
+            Judge(self.declared),
             nonce=os.urandom(16),
             external=self.external,
             salt=self.salt,
             refused=self.refused,
             apart=self.apart,
+            said=self.said,
         )
         self.fingerprints = self.encoder.graph(self.tasks)
 
@@ -121,9 +128,11 @@ class Submission:
             for key in (*asked, *self.original):
                 if key in self.encoder.fused:
                     first.setdefault(self.fingerprints[key], key)
+            inner, graph = self.encoder.inner, self.original
             self._inside = {
-                key: self.encoder.inner(key, self.original[key], self.fingerprints)
+                key: known
                 for key in first.values()
+                if (known := inner(key, graph[key], self.fingerprints))
             }
         return self._inside
 

@@ -132,8 +132,14 @@ def _split(
     digest = submission.encoder.encoder.digest
     own = repr(key).encode("utf-8", "surrogatepass")
     # Each fused task had its own copy of what we cut out of it, so each gets a
-    # task of its own: whether they may become one is for the merge to say.
-    names = {c: content_key(c, digest(known[c] + own)) for c in cuts}
+    # task of its own, also for two equal parts of one: whether they may become
+    # one is for the merge to say.
+    seen: dict[bytes, int] = {}
+    names = {}
+    for c in parts.inner:
+        if c in cuts:
+            seen[known[c]] = n = seen.get(known[c], -1) + 1
+            names[c] = content_key(c, digest(known[c] + own + bytes([0] * n)))
     result: Graph = {key: _piece(key, parts.output, parts, names)}
     for cut, name in names.items():
         result[name] = _piece(name, cut, parts, names)

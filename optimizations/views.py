@@ -34,35 +34,38 @@ def views(submission: Submission) -> dict[Key, dict[View, list[Key]]]:
     if not replaced:
         return {}
     targets = set(replaced.values())
+    merged = replaced.keys() | targets
     aliases = roots(before)
-    stays = {**replaced, **submission.copies}
+    stays = {**replaced, **submission.copies} if submission.copies else replaced
     # Nearly all objects have one consumer: a set for each would cost more than
     # all the rest. Keys are no sets, so the two can't be taken for each other.
     went: dict[Key, Key | set[Key | None] | None] = {}
     for key, node in before.items():
-        if type(node) is Alias:
+        if not (needs := node._dependencies) or (aliases and type(node) is Alias):
             continue
-        for dependency in node._dependencies:
+        consumer = stays.get(key, key)
+        for need in needs:
             if aliases:
-                dependency = aliases.get(dependency, dependency)
-            if dependency in replaced or dependency in targets:
-                consumer = stays.get(key, key)
-                known = went.get(dependency)
-                if known is None:
-                    went[dependency] = consumer
-                elif isinstance(known, set):
-                    known.add(consumer)
-                elif known != consumer:
-                    went[dependency] = {known, consumer}
+                need = aliases.get(need, need)
+            if need in merged:
+                known = went.setdefault(need, consumer)
+                if known is not consumer:
+                    if isinstance(known, set):
+                        known.add(consumer)
+                    elif known != consumer:
+                        went[need] = {known, consumer}
     for key in submission.outputs:
         key = aliases.get(key, key)
-        if key in replaced or key in targets:
+        if key in merged:
             went[key] = {*_way(went.get(key)), None}
+    way = went.get
     diverging = {
         target
         for key, target in replaced.items()
-        if target not in before or went.get(key) != went.get(target)
+        if way(key) != way(target) or target not in before
     }
+    if not diverging:
+        return {}
     found: dict[Key, dict[View, list[Key]]] = {t: {} for t in diverging}
     for key, target in (*((t, t) for t in diverging), *replaced.items()):
         if target in found and key in before:

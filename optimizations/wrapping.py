@@ -9,8 +9,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from stratum_dask.graph import identity
 from stratum_dask.optimizations.copying import Memo, Uncopyable
-from stratum_dask.optimizations.handles import privates
+from stratum_dask.optimizations.handles import Second, privates
 from stratum_dask.optimizations.portable import Portable
 
 __all__ = ["Isolated", "Opened", "Wrapper"]
@@ -110,7 +111,8 @@ class Isolated(Wrapper):
 
     def _privates(self, shared: list[Any]) -> list[Any]:
         try:
-            return privates(shared, Memo(cow=self.cow))
+            second = self.func is identity  # it stands for an equal task
+            return privates(shared, Second() if second else Memo(cow=self.cow))
         except Uncopyable as error:
             if not _on_worker():
                 raise

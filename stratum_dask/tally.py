@@ -72,10 +72,16 @@ def tally(submission: Submission) -> Tally:
     counts.run -= len(submission.copies)  # a copy runs nothing of the user's
     counts.isolated = len(submission.isolated)
     before = submission.unmerged
+    functions: dict[int, str] = {}  # their names cost more than the counting
     for key in (*submission.replaced, *submission.copies):
         node = before.get(key)
         if isinstance(node, Task):
-            counts.merged[name_of(key, node)] += 1
+            name = functions.get(id(node.func))
+            if name is None:
+                name = name_of(key, node)
+                if subgraph(node) is None:
+                    functions[id(node.func)] = name
+            counts.merged[name] += 1
     for key, verdict in submission.verdicts.items():
         if key in original:
             role = "not reused later" if verdict.role is Role.BATCH else "not merged"

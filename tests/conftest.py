@@ -80,19 +80,6 @@ def fresh_python(tmp_path):
 # Wrong results that an adversary found and that are not mended yet, each with what
 # plain Dask does in its docstring. Strict: who mends one takes it off this list.
 KNOWN_DEFECTS = {
-    "users' operators are believed to be free of side effects": (
-        "test_operator_that_writes_into_its_object_writes_into_its_own",
-        "test_operator_that_returns_its_object_hands_on_the_programs_own",
-    ),
-    "an argument of the user's is written by one of several equal tasks": (
-        "test_users_object_counts_delayed_calls_of_its_method",
-        "test_users_array_that_tasks_hand_back_is_that_array",
-        "test_two_equal_arrays_wrapped_by_delayed_are_both_written",
-    ),
-    "equal objects inside equal results become one object": (
-        "test_two_nans_are_two_objects",
-        "test_equal_results_that_reach_one_task_on_two_ways_are_two_objects",
-    ),
     "warnings of a merged task are given once": (
         "test_warnings_of_tasks_are_given_as_often_as_without_the_plugin",
     ),

@@ -610,7 +610,13 @@ def test_metaclass_with_a_side_effect_runs_twice(folder):
 
 
 def test_warnings_of_tasks_are_given_as_often_as_without_the_plugin():
-    """Two tasks warn, through ``warnings`` and through numpy: four warnings."""
+    """Two tasks warn, through ``warnings`` and through numpy: four warnings.
+
+    By default Python shows a warning once for each place it comes from, and then there
+    is no difference; with ``simplefilter("always")`` there is. Almost every function
+    of a library may warn, so tasks can't be told apart by that, and nothing that
+    records warnings while a task runs is safe with threads (before Python 3.14).
+    """
 
     def warn():
         warnings.warn("look here", stacklevel=1)

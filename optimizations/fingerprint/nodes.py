@@ -61,6 +61,8 @@ class NodeFingerprints:
         Keys of the fused tasks that were met.
     iterators
         Fused key -> inner keys whose result can be read only once.
+    holds_objects
+        Whether something in the graph may be an object of the calling program.
     """
 
     def __init__(self, encoder: Encoder, judge: Judge) -> None:
@@ -68,6 +70,7 @@ class NodeFingerprints:
         self.judge = judge
         self.fused: set[Key] = set()
         self.iterators: dict[Key, set[Key]] = {}
+        self.holds_objects = False
         self._callees = Callees(encoder, judge)
         self._known = self._callees.known
         # Where the walk is: the key of the graph, the key inside its fused task
@@ -78,6 +81,10 @@ class NodeFingerprints:
         self._scopes: list[tuple[Graph, Mapping[Key, Any]]] = []
         self._batch: Verdict | None = None
         self._annotated: str | None = None
+
+    def callee(self, func: Callable[..., Any]) -> Callee:
+        """What is known of ``func``; raises `Refused` where it has no identity."""
+        return self._callees.find(func)
 
     def effect(self, func: Callable[..., Any]) -> Effect:
         """What ``func`` may do to its arguments."""
@@ -91,6 +98,7 @@ class NodeFingerprints:
         if kind is Alias:
             return found[node.target]  # type: ignore[attr-defined]
         if kind is DataNode:
+            self.holds_objects = True
             value = node.value  # type: ignore[attr-defined]
             self._follow(self.judge.value(value))
             return self.encoder.digest(_DATA + self.encoder.value(value))
@@ -183,6 +191,7 @@ class NodeFingerprints:
             return found[a.key]
         if isinstance(a, GraphNode):
             return self._node(a, found)
+        self.holds_objects = True
         self._follow(self.judge.value(a))
         return self.encoder.digest(_DATA + self.encoder.value(a))
 
@@ -199,9 +208,10 @@ class NodeFingerprints:
                 return _NODE + self._node(a, found)
             finally:
                 self._inside = outside
-        cls = type(a)
-        if not judged and cls not in SCALARS:
-            self._follow(self.judge.value(a))
+        if type(a) not in SCALARS:
+            self.holds_objects = True
+            if not judged:
+                self._follow(self.judge.value(a))
         return VALUE + self.encoder.value(a)
 
     def _tell_apart(

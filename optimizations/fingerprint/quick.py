@@ -7,7 +7,7 @@ questions that have no other answer here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from stratum_dask.graph import Graph, GraphNode, Key, Task, TaskRef
@@ -60,22 +60,14 @@ def fill(
     texts: dict[type, dict[Any, bytes]] = {cls: {} for cls in _REMEMBERED}
     texts_of = texts.get
     waits = 0
-    for root in _inputs_first(graph):
+    for root, first in _inputs_first(graph):
         if root in found:
             continue
+        key: Key = root
+        node: GraphNode | None = first
         # Iterative and depth first: graphs are deeper than Python's stack.
-        stack = [root]
-        while stack:
-            key = stack[-1]
-            if key in found:
-                stack.pop()
-                continue
-            node = get(key)
-            if node is None:
-                found[key] = external(key)
-                stack.pop()
-                continue
-            needs = node._dependencies
+        stack: list[Key] = []
+        while True:
             if type(node) is Task:
                 callee = known(id(node.func))
                 if type(callee) is Callee and callee.plain:
@@ -84,12 +76,14 @@ def fill(
                         args = _ordered(callee, node)
                     parts = [callee.head]
                     add = parts.append
+                    refs = 0
                     for a in args:
                         cls = type(a)
                         if cls is TaskRef:
                             text = have(a.key)
                             if text is None:
                                 break
+                            refs += 1
                             add(REF)
                             add(text)
                         elif (mine := texts_of(cls)) is not None:
@@ -105,27 +99,39 @@ def fill(
                         else:
                             break
                     else:
-                        count = len(needs)
-                        if count < 2 or len({found[d] for d in needs}) == count:
+                        if refs < 2 or _differ(node.dependencies, found):
                             found[key] = digest(join(parts))
-                            stack.pop()
-                            continue
-            if needs:
-                missing = [d for d in needs if d not in found]
+                            node = None
+            if node is not None:
+                missing = [d for d in node.dependencies if d not in found]
                 if missing:
                     waits += 1
                     if waits > len(graph):  # each waits once, or for itself
                         raise ValueError(f"task {key!r} depends on itself")
+                    stack.append(key)
                     stack += missing
-                    continue
-            stack.pop()
-            found[key] = long_way(key, node)
+                else:
+                    found[key] = long_way(key, node)
+            while stack:
+                key = stack.pop()
+                if key not in found:
+                    node = get(key)
+                    if node is not None:
+                        break
+                    found[key] = external(key)
+            else:
+                break
 
 
-def _inputs_first(graph: Graph) -> Iterable[Key]:
+def _differ(needs: Collection[Key], found: Mapping[Key, bytes]) -> bool:
+    """Whether the results that a task takes are of different work."""
+    return len({found[d] for d in needs}) == len(needs)
+
+
+def _inputs_first(graph: Graph) -> Iterable[tuple[Key, GraphNode]]:
     """The order in which fewer tasks wait for others, judged by the first one."""
     for node in graph.values():
-        return reversed(graph) if node.dependencies else graph
+        return reversed(graph.items()) if node.dependencies else graph.items()
     return ()
 
 

@@ -106,12 +106,16 @@ class TaskFingerprints(NodeFingerprints):
     ) -> dict[Key, bytes]:
         """Fingerprints of the tasks inside the fused task ``node``."""
         self._owner = key
+        if self.said is not None:
+            self._annotated = self.said(key) or None
         try:
             parts = subgraph(node)
             assert parts is not None
             return self._inner_graph(parts, known)
+        except Refused:  # something that is passed in: it stays as it is
+            return {}
         finally:
-            self._owner = None
+            self._owner = self._annotated = None
 
     # -- one graph ---------------------------------------------------------
 

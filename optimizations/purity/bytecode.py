@@ -111,8 +111,9 @@ def evidence(
     writes = frozenset(n[cut:] for n in found.writes if n.startswith(prefix))
     asks = frozenset((n[cut:], m) for n, m in found.asks if n.startswith(prefix))
     given = frozenset(returned)
+    whole = frozenset(n[cut:] for n in found.whole if n.startswith(prefix))
     return Evidence(
-        verdict, contract, makes, writes, own, given, frozenset(hands), asks
+        verdict, contract, makes, writes, own, given, frozenset(hands), asks, whole
     )
 
 

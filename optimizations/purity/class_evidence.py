@@ -63,7 +63,7 @@ def _members(cls: type, judge: Examiner) -> Evidence:
         for more in parts(member):
             verdict = max(verdict, judge.evidence(more).verdict)
         if getattr(member, "__objclass__", None) is cls and callable(member):
-            return unknown(canonical(cls), cls.__module__.partition(".")[0])
+            return unknown(canonical(cls), cls.__module__.partition(".")[0], judge)
         code = isinstance(member, (types.FunctionType, functools.partial))
         if not code and type(member).__name__ not in values.COMPILED:
             continue
@@ -75,7 +75,9 @@ def _members(cls: type, judge: Examiner) -> Evidence:
     return Evidence(verdict, contract)
 
 
-def unknown(name: str, root: str) -> Evidence:
+def unknown(name: str, root: str, judge: Examiner) -> Evidence:
     """What is said of compiled code that no table names."""
+    if judge.trusts:
+        return PURE
     why = f"{name} is compiled code of {root}, which is not known to be pure"
     return Evidence(refuse(why, SAYS_PURE.format(name)))

@@ -34,6 +34,8 @@ class Evidence(NamedTuple):
     """What else, of outside, the result may be, or hold."""
     asks: frozenset[tuple[str, str]] = frozenset()
     """Methods that it calls: of which parameter, and their names."""
+    whole: frozenset[str] = frozenset()
+    """Those of `gives` of which not only a part may be shared."""
 
 
 PURE = Evidence()

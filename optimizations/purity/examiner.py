@@ -8,8 +8,6 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dask
-
 from stratum_dask.optimizations.purity import bytecode, effects, values
 from stratum_dask.optimizations.purity.calls import Call, Lit, Source
 from stratum_dask.optimizations.purity.class_evidence import class_evidence, unknown
@@ -41,12 +39,14 @@ from stratum_dask.optimizations.purity.places import (
 )
 from stratum_dask.optimizations.purity.reach import method
 from stratum_dask.optimizations.purity.textcontracts import Texts
-from stratum_dask.optimizations.verdict import Verdict
+from stratum_dask.optimizations.verdict import Role, Verdict
 
 __all__ = ["Examiner"]
 
 LIMIT = 5_000
 """Callables that are looked into for one question: about a second's work."""
+
+_TAKE_AWAY = "take that away: @stratum_dask.{0}, or its name in stratum.purity.{0}"
 
 
 class _TooMuch(Exception):
@@ -56,11 +56,10 @@ class _TooMuch(Exception):
 class Examiner:
     """Looks into callables and remembers what it found while it lives."""
 
-    def __init__(self) -> None:
-        self._declared = Declared(
-            dask.config.get("stratum.purity.pure", None) or (),
-            dask.config.get("stratum.purity.impure", None) or (),
-        )
+    def __init__(self, declared: Declared | None = None) -> None:
+        self._declared = declared or Declared.here()
+        self.strict = self._declared.strictness == "strict"
+        self.trusts = self._declared.strictness == "trust"
         self._evidence: dict[int, tuple[object, Evidence]] = {}
         self._named: dict[str, Evidence] = {}
         self._open: dict[int, int] = {}
@@ -128,7 +127,9 @@ class Examiner:
         head, dot, rest = path.partition(".")
         name = f"{ALIASES[head]}{dot}{rest}" if head in ALIASES else path
         found = rule(name) if installed(head) else None
-        if found is None:
+        if found is None and self.trusts:
+            evidence = PURE
+        elif found is None:
             why = f"{path} is not imported here, so it can't be looked into"
             evidence = Evidence(refuse(why, SAYS_PURE.format(path)))
         else:
@@ -139,7 +140,11 @@ class Examiner:
     def _judge(self, obj: Any) -> Evidence:
         said = self._declared.about(obj)
         if said == "impure":
-            return Evidence(refuse(f"{label(obj)} is declared impure"))
+            why = f"{label(obj)} is declared impure"
+            return Evidence(refuse(why, _TAKE_AWAY.format(said)))
+        if said == "batch":
+            why = f"{label(obj)} is declared batch"
+            return Evidence(Verdict(Role.BATCH, why, _TAKE_AWAY.format(said)))
         if said == "pure":
             return PURE
         found = type(obj)
@@ -162,6 +167,9 @@ class Examiner:
         name = canonical(func)
         root = root_of(home)
         known = rule(name) if installed(home.partition(".")[0]) else None
+        if known is None and self.strict:
+            why = f"{label(func)} is not declared, and strictness is strict"
+            return Evidence(refuse(why, SAYS_PURE.format(name)))
         if known is None:
             return bytecode.look(func, self)
         found = as_evidence(name, known)
@@ -224,7 +232,7 @@ class Examiner:
             kept = Source("", f"what {label(obj)} keeps")
             return found._replace(hands=found.hands | {kept})
         if kind.__name__ == "ufunc":
-            if effects.is_library_ufunc(obj):
+            if effects.is_library_ufunc(obj) or self.trusts:
                 return PURE
             return Evidence(refuse(f"{name} is a ufunc made from unseen code"))
         owner = getattr(obj, "__self__", None)
@@ -248,7 +256,7 @@ class Examiner:
             known = rule(name) if root and installed(root) else None
             if known is not None:
                 return as_evidence(name, known)
-            return unknown(name, root or home)
+            return unknown(name, root or home, self)
         if not callable(obj):
             return Evidence(self.value(obj))
         if home in ("toolz", "cytoolz", "dask") and hasattr(kind, "__slots__"):

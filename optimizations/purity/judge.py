@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stratum_dask.graph import execute_subgraph
-from stratum_dask.optimizations.purity import effects, values, writing
+from stratum_dask.optimizations.purity import (
+    effects,
+    operators,
+    values,
+    writing,
+)
 from stratum_dask.optimizations.purity.calls import Call
 from stratum_dask.optimizations.purity.contracts import Contract, refuse
+from stratum_dask.optimizations.purity.declared import Declared
 from stratum_dask.optimizations.purity.evidence import Evidence
 from stratum_dask.optimizations.purity.examiner import Examiner
 from stratum_dask.optimizations.purity.fixed import check_task, literal
@@ -47,8 +53,10 @@ class _Conditional(Finding):
 class Judge(Examiner):
     """Judges callables and values; one for each pass, for it remembers them.
 
-    Configuration ``stratum.purity.pure`` and ``stratum.purity.impure`` (lists of
-    dotted names and globs) is read once.
+    Parameters
+    ----------
+    declared
+        What the user said; by default what the configuration says now.
 
     Examples
     --------
@@ -60,11 +68,16 @@ class Judge(Examiner):
     'time.time reads the clock'
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, declared: Declared | None = None) -> None:
+        super().__init__(declared)
         self._findings: dict[int, tuple[object, Finding]] = {}
+        self._operators: Effect | None = None
 
     # ------------------------------------------------------------ questions
+    def said(self, func: object) -> str:
+        """What the user declared of ``func``; see `Declared.about`."""
+        return self._declared.about(func)
+
     def function(self, func: object) -> Finding:
         """Whether a task with this function may be merged; never raises."""
         known = self._findings.get(id(func))
@@ -163,6 +176,15 @@ class Judge(Examiner):
             return effects.effect(func)
         except Exception:  # noqa: BLE001 what fails may write
             return Effect.WRITE
+
+    def operators(self, met: Callable[[], Iterable[object]]) -> Effect:
+        """What operators may do to objects of the classes that were met."""
+        if self._operators is None:
+            try:
+                self._operators = operators.at_least(self, met())
+            except Exception:  # noqa: BLE001 what fails may write
+                self._operators = Effect.WRITE
+        return self._operators
 
     def _find(self, func: object) -> Finding:
         found = self.evidence(func)

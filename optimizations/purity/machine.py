@@ -65,6 +65,8 @@ class Found(NamedTuple):
     oneshot: bool
     returns: set[Source]
     asks: set[tuple[str, str]]
+    whole: set[str]
+    """Parameters that may be returned, or held by what is."""
 
 
 class Walker:
@@ -97,7 +99,7 @@ class Walker:
         self.hidden_cells = frozenset((*code.co_cellvars, *code.co_freevars))
         self.stack: list[Any] = []
         self.pending: dict[int, Held] = {}
-        self.found = Found([], set(), set(), False, set(), set())
+        self.found = Found([], set(), set(), False, set(), set(), set())
         self.oneshot = False
         self.kwnames: tuple[str, ...] = ()
         self.env: dict[str, Any] = {}

@@ -28,6 +28,7 @@ from stratum_dask.optimizations.purity.words import words
 
 __all__ = [
     "contents",
+    "copies",
     "fresh",
     "inner",
     "is_fixed",
@@ -179,10 +180,11 @@ def fresh(func: Any, value: Any, count: int = 1) -> Any:
         if within is UNSEEN or leaf in ("DataFrame", "array"):
             return UNSEEN if within is UNSEEN else inner(within)
         return mixed(within)
-    return UNSEEN if _copies(root, leaf, func.obj) else mixed(value)
+    return UNSEEN if copies(root, leaf, func.obj) else mixed(value)
 
 
-def _copies(root: str, leaf: str, obj: Any) -> bool:
+def copies(root: str, leaf: str, obj: Any) -> bool:
+    """Whether a function of numpy or pandas gives something new."""
     if root == "pandas":
         return leaf in ("concat", "merge", "get_dummies", "cut", "qcut", "isna")
     if root != "numpy":

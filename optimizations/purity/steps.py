@@ -12,6 +12,7 @@ from stratum_dask.optimizations.purity.calls import (
     RANGE,
     UNSEEN,
     Count,
+    Inside,
     Lit,
     Param,
     Source,
@@ -159,10 +160,14 @@ def _return(w: Walker, arg: int) -> None:
     known = value in (NUMBER, ONESHOT) if not isinstance(value, tuple) else False
     if not known and not isinstance(value, Lit):
         w.found.returns.update(sources(value) or {Source("", "")})
+        if not isinstance(value, Inside):
+            w.found.whole.update(s.param for s in sources(value))
 
 
 def _yield(w: Walker, arg: int) -> None:
-    w.found.returns.update(sources(w.pop()))
+    given = sources(w.pop())
+    w.found.returns.update(given)
+    w.found.whole.update(s.param for s in given)
     w.stack.append(UNSEEN)
 
 

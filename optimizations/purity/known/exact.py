@@ -16,6 +16,15 @@ _OPENS = """
     gzip bz2 lzma codecs pathlib.Path pathlib._local.Path pathlib._abc.PathBase
 """
 
+# Tasks of Dask's own that write: to a disk that a shuffle goes by, to the user's files.
+_DASK_WRITES = """
+    bag.core.partition bag.core._to_textfiles_chunk bag.avro._write_avro_part
+    dataframe.io.hdf._pd_to_hdf dataframe.io.json.write_json_partition
+    dataframe.io.sql._to_sql_chunk
+    dataframe.dask_expr._shuffle.DiskShuffle._shuffle_group
+    dataframe.io.parquet.core.ToParquetFunctionWrapper
+"""
+
 EXACT: dict[str, reasons.Rule] = {
     "builtins.open": Opens("open"),
     "io.open": Opens("open"),
@@ -109,6 +118,8 @@ EXACT: dict[str, reasons.Rule] = {
     "pandas.core.computation.eval.eval": Texts("pandas.eval", 0, "written"),
     "dask.base.compute": reasons.CLUSTER,
     "dask.base.persist": reasons.CLUSTER,
+    "dask.dataframe.shuffle.maybe_buffered_partd": reasons.UNIQUE,
+    **{f"dask.{name}": reasons.WRITES for name in words(_DASK_WRITES)},
 }
 
 BUILTINS: dict[str, reasons.Rule] = {

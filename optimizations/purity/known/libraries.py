@@ -40,7 +40,7 @@ LIBRARIES: dict[str, reasons.Rule] = {
         socket ssl select selectors asyncio subprocess multiprocessing requests
         httpx aiohttp urllib urllib3 http ftplib smtplib imaplib poplib telnetlib
         xmlrpc sqlite3 sqlalchemy psycopg psycopg2 pymysql pymongo redis boto3
-        botocore s3fs gcsfs fsspec dbm shelve webbrowser mmap fcntl pty
+        botocore s3fs gcsfs fsspec partd dbm shelve webbrowser mmap fcntl pty
         """),
         reasons.OUTSIDE,
     ),

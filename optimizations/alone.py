@@ -1,0 +1,94 @@
+"""Equal tasks that stay, each with objects of its own.
+
+On schedulers that hand on results by reference, a task may have to do with the very
+object that its program holds (see `lent`), or with two objects that must not become
+one (see `twins`). What comes after such tasks may be merged all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from stratum_dask.graph import Alias, DataNode, Key
+from stratum_dask.optimizations.lent import WRITES, Lent
+from stratum_dask.optimizations.submission import Submission
+from stratum_dask.optimizations.twins import meet
+from stratum_dask.optimizations.verdict import Verdict
+
+__all__ = ["Alone", "alone"]
+
+
+class Alone(NamedTuple):
+    """What takes no part in the merge."""
+
+    keys: frozenset[Key]
+    """Tasks that do not make room for others, and for which no other does."""
+    wanted: frozenset[Key]
+    """Those that do something, even if nobody asks for their result."""
+    copied: dict[Key, Key]
+    """Those that may be a copy of another result, and of which one."""
+    originals: dict[Key, Key]
+    """New keys of such results, and the task that says how to make them."""
+
+
+def alone(submission: Submission, kept: Mapping[Key, Key]) -> Alone:
+    """Find the tasks of a graph that stay.
+
+    Parameters
+    ----------
+    submission
+        The graph; results are handed on by reference.
+    kept
+        Tasks that could be merged, and with which one.
+    """
+    graph = submission.tasks
+    found: dict[Key, Verdict] = {}
+    if submission.encoder.holds_objects:
+        gone = [k for k, target in kept.items() if k != target]
+        found = Lent(submission.encoder.judge, graph).among(gone)
+    for key, verdict in found.items():
+        for one in (key, kept[key]):
+            if type(graph[one]) is not DataNode:
+                submission.verdicts.setdefault(one, verdict)
+    keys = {*found, *(kept[k] for k in found)}
+    wanted = {k for k in keys if submission.verdicts.get(k) is WRITES}
+    twins = meet(submission)
+    if twins is None:
+        return Alone(frozenset(graph), frozenset(wanted), {}, {})
+    copied, originals = _copied(submission, twins.copied - keys, twins.made | keys)
+    keys |= twins.copied | twins.made
+    return Alone(frozenset(keys), frozenset(wanted), copied, originals)
+
+
+def _copied(
+    submission: Submission, copied: Iterable[Key], made: Iterable[Key]
+) -> tuple[dict[Key, Key], dict[Key, Key]]:
+    """What the copies are made of: a result that is there, or one for this alone.
+
+    Not of each other: who has the original gets a copy, too.
+    """
+    fingerprints = submission.fingerprints
+    groups: dict[bytes, list[Key]] = {}
+    for key in copied:
+        groups.setdefault(fingerprints[key], []).append(key)
+    if not groups:
+        return {}, {}
+    staying = {*made, *(k for group in groups.values() for k in group)}
+    there: dict[bytes, Key] = {}
+    for key in submission.tasks:
+        if type(submission.tasks[key]) is Alias or key in staying:
+            continue
+        if fingerprints[key] in groups:
+            there.setdefault(fingerprints[key], key)
+    found: dict[Key, Key] = {}
+    originals: dict[Key, Key] = {}
+    for fingerprint, group in groups.items():
+        target = there.get(fingerprint)
+        if target is None and len(group) > 1:
+            target = f"twin-{fingerprint.hex()}"
+            originals[target] = group[0]
+            submission.fingerprints[target] = fingerprint
+        if target is not None:
+            found.update(dict.fromkeys(group, target))
+    return found, originals
