@@ -15,13 +15,14 @@ import dask  # noqa: F401
 if TYPE_CHECKING:
     from stratum_dask.activation import disable, enable, enabled
     from stratum_dask.errors import (
+        AnnotationError,
         ConfigError,
         RuleError,
         StratumError,
         StratumWarning,
     )
     from stratum_dask.explanation import Explanation, explain
-    from stratum_dask.optimizations.purity.declared import impure, pure
+    from stratum_dask.optimizations.purity.declared import batch, impure, pure
     from stratum_dask.reporting import Report, report
 
 __version__ = "0.1.0"
@@ -30,12 +31,14 @@ _HOMES = {
     "disable": "activation",
     "enable": "activation",
     "enabled": "activation",
+    "AnnotationError": "errors",
     "ConfigError": "errors",
     "RuleError": "errors",
     "StratumError": "errors",
     "StratumWarning": "errors",
     "Explanation": "explanation",
     "explain": "explanation",
+    "batch": "optimizations.purity.declared",
     "impure": "optimizations.purity.declared",
     "pure": "optimizations.purity.declared",
     "Report": "reporting",
@@ -43,12 +46,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnnotationError",
     "ConfigError",
     "Explanation",
     "Report",
     "RuleError",
     "StratumError",
     "StratumWarning",
+    "batch",
     "disable",
     "enable",
     "enabled",

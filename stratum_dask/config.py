@@ -60,7 +60,11 @@ class Settings:
     pure: tuple[str, ...]
     """Functions that the user declared pure, by qualified name."""
     impure: tuple[str, ...]
-    """Functions that the user declared impure; outranks ``pure``."""
+    """Functions that the user declared impure; outranks the others."""
+    batch: tuple[str, ...]
+    """Functions that the user declared batch; outranks ``pure``."""
+    strictness: Literal["strict", "evidence", "trust"]
+    """What is merged where the user said nothing."""
 
 
 def enabled() -> bool:
@@ -93,13 +97,15 @@ def settings() -> Settings:
     purity = _section("stratum.purity", section["purity"], DEFAULTS["purity"])
     return Settings(
         enabled=as_bool("enabled", section["enabled"]),
-        distributed=_choice(section, "distributed", "auto", "client"),
+        distributed=_choice("distributed", section, "auto", "client"),
         rules=_names("rules", section["rules"], _RULES_EXAMPLE),
-        on_fail=_choice(section, "on-fail", "warn", "raise"),
+        on_fail=_choice("on-fail", section, "warn", "raise"),
         check_invariants=as_bool("check-invariants", section["check-invariants"]),
-        fingerprint=_choice(section, "fingerprint", "xxh3_128", "sha256"),
+        fingerprint=_choice("fingerprint", section, "xxh3_128", "sha256"),
         pure=_names("purity.pure", purity["pure"], _FUNCTIONS_EXAMPLE),
         impure=_names("purity.impure", purity["impure"], _FUNCTIONS_EXAMPLE),
+        batch=_names("purity.batch", purity["batch"], _FUNCTIONS_EXAMPLE),
+        strictness=_choice("purity.strictness", purity, "strict", "evidence", "trust"),
     )
 
 
@@ -138,8 +144,8 @@ def _section(name: str, found: object, defaults: Mapping[str, Any]) -> dict[str,
     return {**defaults, **given}
 
 
-def _choice(section: Mapping[str, Any], name: str, *valid: str) -> Any:
-    value = section[name]
+def _choice(name: str, section: Mapping[str, Any], *valid: str) -> Any:
+    value = section[name.rpartition(".")[2]]
     if value not in valid:
         raise not_one_of(f"value of stratum.{name}", value, valid)
     return value

@@ -5,7 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ConfigError", "RuleError", "StratumError", "StratumWarning", "not_one_of"]
+__all__ = [
+    "AnnotationError",
+    "ConfigError",
+    "RuleError",
+    "StratumError",
+    "StratumWarning",
+    "not_one_of",
+]
 
 
 class StratumError(Exception):
@@ -14,6 +21,10 @@ class StratumError(Exception):
 
 class ConfigError(StratumError, ValueError):
     """A value of the ``stratum:`` configuration that means nothing."""
+
+
+class AnnotationError(StratumError, ValueError):
+    """A value of ``dask.annotate(stratum=...)`` that means nothing."""
 
 
 class RuleError(StratumError):
@@ -54,7 +65,12 @@ class StratumWarning(UserWarning):
     """Something was left undone; the results are those of plain Dask."""
 
 
-def not_one_of(what: str, value: object, valid: Iterable[str]) -> ConfigError:
+def not_one_of(
+    what: str,
+    value: object,
+    valid: Iterable[str],
+    kind: type[ConfigError | AnnotationError] = ConfigError,
+) -> ConfigError | AnnotationError:
     """Return the error for a ``value`` that is none of the ``valid`` ones.
 
     Parameters
@@ -65,6 +81,8 @@ def not_one_of(what: str, value: object, valid: Iterable[str]) -> ConfigError:
         What was found.
     valid
         Every value that would have been understood.
+    kind
+        The class of the error.
 
     Examples
     --------
@@ -75,4 +93,4 @@ def not_one_of(what: str, value: object, valid: Iterable[str]) -> ConfigError:
     close = difflib.get_close_matches(str(value).lower(), valid, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     listed = ", ".join(map(repr, valid))
-    return ConfigError(f"unknown {what}: {value!r}{hint} Valid: {listed}")
+    return kind(f"unknown {what}: {value!r}{hint} Valid: {listed}")

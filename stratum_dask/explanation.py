@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from dask.base import collections_to_expr, unpack_collections
+from dask.base import collections_to_expr, get_annotations, unpack_collections
 from dask.core import flatten
 
 from stratum_dask.config import settings
-from stratum_dask.graph import Graph, as_graph, cull
+from stratum_dask.graph import Graph, Key, as_graph, cull
+from stratum_dask.namesakes import REMEDY, Twin, as_data, twins
 from stratum_dask.optimizations import Rule, Submission, configured, optimize
-from stratum_dask.tally import Refusal, Tally, tally
+from stratum_dask.seams.annotations import roles
+from stratum_dask.tally import Tally, tally
 
 __all__ = ["Explanation", "explain"]
+
+_LINES = 20
+"""Kinds of difference that are told; `Explanation.twins` has all."""
+_COLUMNS = ("function", "tasks", "reason", "what to do")
 
 
 class Explanation:
@@ -31,6 +39,9 @@ class Explanation:
         What was merged, and what was refused and why.
     steps
         Name of each rule, and the number of nodes in the graph after it.
+    twins
+        Each task that was not merged although a twin by name exists: which one, why
+        not, and what changes it. Worked out when it is asked for.
     """
 
     def __init__(self, submission: Submission, steps: list[tuple[str, int]]) -> None:
@@ -38,6 +49,22 @@ class Explanation:
         self.after: Graph = submission.tasks
         self.counts: Tally = tally(submission)
         self.steps = steps
+        self._submission = submission
+
+    @functools.cached_property
+    def twins(self) -> list[Twin]:
+        return twins(self._submission)
+
+    def _apart(self) -> Counter[tuple[str, str, str]]:
+        """Function, reason and remedy -> tasks that are other work than their twin."""
+        found: Counter[tuple[str, str, str]] = Counter()
+        told: dict[frozenset[Key], tuple[str, str, str]] = {}
+        for twin in self.twins:
+            if not twin.refused:
+                # What sets a pair apart is told once.
+                pair, line = frozenset((twin.task, twin.twin)), twin[-2:]
+                found[told.setdefault(pair, (twin.function, *line))] += 1
+        return found
 
     @property
     def tasks_before(self) -> int:
@@ -59,6 +86,7 @@ class Explanation:
                 {**refusal._asdict(), "tasks": n}
                 for refusal, n in self.counts.refused.most_common()
             ],
+            "twins": [as_data(twin) for twin in self.twins],
             "isolated": self.counts.isolated,
             "rules": [{"rule": name, "nodes": n} for name, n in self.steps],
         }
@@ -111,33 +139,44 @@ class Explanation:
             yield "refused:"
             for refusal, n in self.counts.refused.most_common():
                 yield f"  {n:>8,}  {refusal.function} {refusal.role}: {refusal.reason}"
-                if refusal.remedy:
-                    yield f"            {refusal.remedy}"
+                yield f"            {refusal.remedy or REMEDY}"
+        if apart := self._apart():
+            yield "the same name, but other work:"
+            for (name, reason, remedy), n in apart.most_common(_LINES):
+                yield f"  {n:>8,}  {name}: {reason}"
+                if remedy:
+                    yield f"            {remedy}"
+            if len(apart) > _LINES:
+                yield f"            and {len(apart) - _LINES:,} more; see .twins"
 
     def _repr_html_(self) -> str:
+        isolated = self.counts.isolated
+        shares = bool(isolated)
         merged = "".join(
             f"<tr><td style='text-align:left'>{escape(name)}</td><td>{n:,}</td></tr>"
             for name, n in self.counts.merged.most_common()
         )
         refused = "".join(
-            _refused_row(refusal, n) for refusal, n in self.counts.refused.most_common()
+            _row(r.function, n, f"{r.role}: {r.reason}", r.remedy or REMEDY)
+            for r, n in self.counts.refused.most_common()
+        )
+        apart = "".join(
+            _row(name, n, reason, remedy)
+            for (name, reason, remedy), n in self._apart().most_common(_LINES)
         )
         return (
             "<div><p><b>stratum</b>: "
             f"{self.tasks_before:,} tasks before, {self.tasks_after:,} after</p>"
             + _table("merged", ("function", "tasks"), merged)
-            + _table("refused", ("function", "tasks", "reason", "remedy"), refused)
+            + (f"<p>private handles on shared results: {isolated:,} tasks</p>" * shares)
+            + _table("refused", _COLUMNS, refused)
+            + _table("the same name, but other work", _COLUMNS, apart)
             + "</div>"
         )
 
 
-def _refused_row(refusal: Refusal, n: int) -> str:
-    cells = (
-        refusal.function,
-        f"{n:,}",
-        f"{refusal.role}: {refusal.reason}",
-        refusal.remedy,
-    )
+def _row(function: str, n: int, reason: str, remedy: str) -> str:
+    cells = (function, f"{n:,}", reason, remedy)
     return (
         "<tr>"
         + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in cells)
@@ -181,6 +220,8 @@ def explain(
     ------
     RuleError
         A rule failed. (A computation would go on without the rules.)
+    AnnotationError
+        A value of ``dask.annotate(stratum=...)`` that means nothing.
 
     Examples
     --------
@@ -198,15 +239,18 @@ def explain(
     rules = configured(chosen.rules)
     graph: Graph = {}
     outputs: frozenset[Any] = frozenset()
+    said = None
     if found:
         expr = FinalizeCompute(collections_to_expr(found, optimize_graph)).optimize()
         outputs = frozenset(flatten(expr.__dask_keys__()))
         graph = cull(as_graph(expr.__dask_graph__()), outputs)
+        said = roles(expr, get_annotations())
     submission = Submission(
         graph,
         outputs,
         by_reference=True,
         renames_outputs=True,
+        said=said,
         algorithm=chosen.fingerprint,
     )
     steps: list[tuple[str, int]] = []

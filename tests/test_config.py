@@ -66,6 +66,8 @@ def test_settings_of_the_defaults():
             fingerprint="xxh3_128",
             pure=(),
             impure=(),
+            batch=(),
+            strictness="evidence",
         )
 
 
@@ -129,6 +131,8 @@ def test_enabled_does_not_guess(value):
         ({"stratum.on-fail": "wran"}, "'wran'; did you mean 'warn'?"),
         ({"stratum.fingerprint": "md5"}, "Valid: 'xxh3_128', 'sha256'"),
         ({"stratum.purity.prue": []}, "'prue'; did you mean 'pure'?"),
+        ({"stratum.purity.strictness": "strct"}, "'strct'; did you mean 'strict'?"),
+        ({"stratum.purity.batch": "m.f"}, "stratum.purity.batch is 'm.f', but it"),
         ({"stratum.purity": ["m.f"]}, "stratum.purity is ['m.f'], but it is a section"),
         ({"stratum.rules": "merge"}, "stratum.rules is 'merge', but it is a list"),
         ({"stratum.rules": [1]}, "stratum.rules is [1], but it is a list of names"),
@@ -161,11 +165,12 @@ def test_environment_variables_reach_every_setting(fresh_python):
         DASK_STRATUM__CHECK_INVARIANTS="no",
         DASK_STRATUM__FINGERPRINT="sha256",
         DASK_STRATUM__PURITY__PURE="['m.f']",
+        DASK_STRATUM__PURITY__STRICTNESS="strict",
     )
     assert done.stdout.strip() == (
         "Settings(enabled=False, distributed='client', rules=('isolate', 'merge'), "
         "on_fail='warn', check_invariants=False, fingerprint='sha256', "
-        "pure=('m.f',), impure=())"
+        "pure=('m.f',), impure=(), batch=(), strictness='strict')"
     )
 
 

@@ -143,3 +143,70 @@ def test_old_graphs_and_nested_results():
     assert dask.get(dsk, [["x", "y"], "x", ["a"]]) == ((3, 3), 3, ([0, 1, 2],))
     assert dask.threaded.get(dsk, "y") == 3
     assert dask.multiprocessing.get(dsk, ["x", "b"], num_workers=1) == (3, [0, 1, 2])
+
+
+class Pair:
+    """Its instances are equal, and know themselves."""
+
+    def __init__(self):
+        self.n = 1
+
+    def __matmul__(self, other):
+        return self is other
+
+
+def test_two_equal_operands_are_two_objects():
+    a, b = dask.delayed([1, 2]), dask.delayed([1, 2])
+    assert (a == b).compute(scheduler="sync")
+    x, y = dask.delayed(Pair)(), dask.delayed(Pair)()
+    assert not (x @ y).compute(scheduler="sync")
+    assert (x @ x).compute(scheduler="sync")
+    assert not (dask.delayed(Pair()) @ dask.delayed(Pair())).compute(scheduler="sync")
+
+
+def same(x, y):
+    return x + (x is y)
+
+
+def test_equal_blocks_inside_one_fused_task_are_two_objects():
+    da = pytest.importorskip("dask.array")
+    # Blocks of different arrays, so of different keys, that hold the same.
+    a, b = da.ones((2, 4), chunks=(2, 2)), da.ones((4, 2), chunks=(2, 2))
+    made = da.map_blocks(same, a, b, chunks=((2, 2), (2, 2)), dtype=float)
+    assert (made.compute(scheduler="sync") == 1).all()
+
+
+def test_a_lock_that_fused_tasks_take_is_the_users_own():
+    da = pytest.importorskip("dask.array")
+    lock, stores = CountingLock(), [Store(), Store()]
+    da.store(
+        [da.ones((2, 2), chunks=(1, 2)), da.ones((2, 2), chunks=(1, 2)) + 1],
+        stores,
+        lock=lock,
+        scheduler="sync",
+    )
+    assert lock.taken == 4
+    assert [s.sums for s in stores] == [[2, 2], [4, 4]]
+
+
+class CountingLock:
+    """A lock as users write it: it wraps one of the standard library."""
+
+    def __init__(self):
+        self.lock, self.taken = threading.Lock(), 0
+
+    def acquire(self, *args, **kwargs):
+        self.taken += 1
+        return self.lock.acquire(*args, **kwargs)
+
+    def release(self):
+        self.lock.release()
+
+
+class Store:
+    def __init__(self):
+        self.sums, self.lock = [], threading.Lock()
+
+    def __setitem__(self, where, value):
+        with self.lock:
+            self.sums.append(value.sum())

@@ -1,19 +1,27 @@
-"""What the user said: decorators and configuration come before all evidence."""
+"""What the user said: decorators and configuration come before all evidence.
+
+"Impure" always wins. Else the decorator wins over the configuration, which names
+functions by globs; and of two that stand in one place "batch", the more careful one.
+"""
 
 from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+import dask
+
 from stratum_dask.optimizations.purity.places import opaque
 
-__all__ = ["MARK", "Declared", "impure", "pure"]
+__all__ = ["MARK", "Declared", "batch", "impure", "pure"]
 
 MARK = "__stratum__"
 """Attribute of a declared function: lives in its ``__dict__``, so it is pickled."""
+
+_WORDS = ("impure", "batch", "pure")  # the most careful one first
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,13 +61,33 @@ def impure(func: F) -> F:
     return func
 
 
+def batch(func: F) -> F:
+    """Declare that equal calls may be merged inside one submission only.
+
+    For what changes from time to time, such as a table in a database: programs
+    that are computed together see it once, and the next computation anew.
+
+    Examples
+    --------
+    >>> @batch
+    ... def exchange_rates():
+    ...     return {"EUR": 1.0}
+    >>> exchange_rates.__stratum__
+    'batch'
+    """
+    setattr(func, MARK, "batch")
+    return func
+
+
 class Declared:
     """The declarations in force: decorators, and dotted names or globs by config.
 
     Parameters
     ----------
-    pure, impure
+    pure, impure, batch
         Names such as ``"shop.prices.load"`` or ``"shop.*"``.
+    strictness
+        What is merged where nothing was said: ``strict``, ``evidence``, ``trust``.
 
     Examples
     --------
@@ -69,20 +97,54 @@ class Declared:
     ('pure', 'impure', '')
     """
 
-    def __init__(self, pure: Iterable[str] = (), impure: Iterable[str] = ()) -> None:
-        self.pure = tuple(pure)
-        self.impure = tuple(impure)
+    def __init__(
+        self,
+        pure: Iterable[str] = (),
+        impure: Iterable[str] = (),
+        batch: Iterable[str] = (),
+        strictness: str = "evidence",
+    ) -> None:
+        self._configured = {
+            "impure": tuple(impure),
+            "batch": tuple(batch),
+            "pure": tuple(pure),
+        }
+        self._any = any(self._configured.values())
+        self.strictness = strictness
+
+    @classmethod
+    def here(cls, more: Mapping[str, Any] | None = None) -> Declared:
+        """What the configuration of this process says.
+
+        Parameters
+        ----------
+        more
+            The same section of another process, a client's: its names count as
+            well, and its strictness instead.
+        """
+        names = {
+            word: [
+                *(dask.config.get(f"stratum.purity.{word}", None) or ()),
+                *((more or {}).get(word) or ()),
+            ]
+            for word in _WORDS
+        }
+        chosen = (more or {}).get("strictness")
+        own = dask.config.get("stratum.purity.strictness", None)
+        return cls(**names, strictness=chosen or own or "evidence")
 
     def about(self, func: object) -> str:
-        """Answer ``"pure"``, ``"impure"``, or ``""`` where nothing was said."""
-        said = _marks(func)
-        if self.pure or self.impure:
-            names = _names(func)
-            said |= {"impure"} if _matches(names, self.impure) else set()
-            said |= {"pure"} if _matches(names, self.pure) else set()
-        if "impure" in said:
-            return "impure"
-        return "pure" if "pure" in said else ""
+        """Answer ``"pure"``, ``"impure"``, ``"batch"``, or ``""``: nothing was said."""
+        marks = _marks(func)
+        if not self._any:
+            return _careful(marks)
+        names = _names(func)
+        listed = {w for w, globs in self._configured.items() if _matches(names, globs)}
+        return "impure" if "impure" in listed else _careful(marks) or _careful(listed)
+
+
+def _careful(said: set[str]) -> str:
+    return next((word for word in _WORDS if word in said), "")
 
 
 def _marks(func: object) -> set[str]:
@@ -93,12 +155,12 @@ def _marks(func: object) -> set[str]:
         return _marks(func.func) & {"impure"}
     own = getattr(func, "__dict__", None) if _plain(func) else vars(type(func))
     mark = own.get(MARK) if own is not None else None
-    if mark not in ("pure", "impure"):
+    if mark not in _WORDS:
         return set()
     # functools.wraps copies the mark of a declared function to a wrapper that
-    # nobody declared: "impure" still holds, "pure" has to be shown by evidence
+    # nobody declared: "impure" still holds, the others have to be shown by evidence
     inner = own.get("__wrapped__") if own is not None else None
-    if mark == "pure" and inner is not None and "pure" in _marks(inner):
+    if mark != "impure" and inner is not None and mark in _marks(inner):
         return set()
     return {mark}
 

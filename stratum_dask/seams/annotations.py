@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import dask
+from dask import _expr
+from dask.highlevelgraph import HighLevelGraph, Layer
+
+from stratum_dask.config import DEFAULTS
+from stratum_dask.errors import AnnotationError, not_one_of
 from stratum_dask.graph import Key
 from stratum_dask.optimizations import Submission
 
-__all__ = ["HARD", "carry", "salt"]
+__all__ = ["HARD", "PURITY", "ROLE", "carry", "roles", "salt", "to_send"]
+
+ROLE = "stratum"
+"""Annotation with which the user decides what may be done with a task."""
+
+PURITY = "stratum-purity"
+"""Annotation with which a client tells the scheduler its ``stratum.purity``."""
+
+WORDS = ("impure", "pure", "batch")
 
 HARD = (
     "workers",
@@ -20,6 +34,9 @@ HARD = (
 """Annotations that say where a task may run: part of what sets tasks apart."""
 
 _STRONGEST = ("priority", "retries")
+
+# What Dask puts where a task has no annotation and another one of its layer has.
+_NONE = getattr(_expr, "_AnnotationsTombstone", ())
 
 ByType = dict[str, dict[Key, Any]]
 
@@ -69,3 +86,98 @@ def carry(by_type: ByType, submission: Submission) -> ByType:
             if found:
                 new[target] = max(found) if name in _STRONGEST else found[0]
     return result
+
+
+def roles(
+    source: object,
+    everywhere: Mapping[str, Any] | None,
+    by_type: Mapping[str, Mapping[Key, Any]] | None = None,
+) -> Callable[[Key], str | None] | None:
+    """Which role the user gave to which task; None where none was given.
+
+    Parameters
+    ----------
+    source
+        An expression or a graph with layers, as it was before Dask optimized it:
+        that may lose annotations of layers, and fuse their tasks.
+    everywhere
+        Annotations at the time of the computation, for all tasks of it.
+    by_type
+        Annotations that Dask has found itself.
+
+    Raises
+    ------
+    AnnotationError
+        A value that means nothing.
+    """
+    around = (everywhere or {}).get(ROLE)
+    if not callable(around):
+        around = _word(around)
+    narrow: dict[Key, str] = {}
+    parts = _layers(source)
+    for layers in parts:
+        for layer in layers.values():
+            # A delayed graph has as many layers as tasks: mostly, this is all.
+            if layer.annotations is not None and ROLE in layer.annotations:
+                given = layer.annotations[ROLE]
+                known = layer.is_materialized()
+                for key in layer if known else layer.get_output_keys():
+                    _put(narrow, key, given(key) if callable(given) else given)
+    for key, given in ((by_type or {}).get(ROLE) or {}).items():
+        _put(narrow, key, given)
+    if around is None and not narrow:
+        return None
+    bare = {
+        name
+        for layers in parts
+        for name, layer in layers.items()
+        if layer.annotations is None or ROLE not in layer.annotations
+    }
+
+    def of(key: Key) -> str | None:
+        wide = _word(around(key)) if callable(around) else around
+        own = narrow.get(key)
+        if wide is None or (own is not None and wide != "impure"):
+            if own is None and (key[0] if isinstance(key, tuple) else key) in bare:
+                return ""
+            return own
+        return wide
+
+    return of
+
+
+def _layers(source: object) -> list[Mapping[str, Layer]]:
+    found: list[Mapping[str, Layer]] = []
+    seen: set[int] = set()
+    stack = [source]
+    while stack:
+        part = stack.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, HighLevelGraph):
+            found.append(part.layers)
+        elif isinstance(part, _expr.Expr):
+            stack.extend(part.operands)
+    return found
+
+
+def _put(found: dict[Key, str], key: Key, value: object) -> None:
+    word = _word(value)
+    if word is not None and found.get(key) != "impure":
+        found[key] = word
+
+
+def _word(value: object) -> str | None:
+    if value is None or isinstance(value, _NONE):
+        return None
+    if isinstance(value, str) and value in WORDS:
+        return value
+    what = f"value of dask.annotate({ROLE}=...)"
+    raise not_one_of(what, value, WORDS, AnnotationError)
+
+
+def to_send() -> dict[str, Any] | None:
+    """What this process declares, for the scheduler; None where nothing is."""
+    own = dask.config.get("stratum.purity", None) or {}
+    return dict(own) if own != DEFAULTS["purity"] else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from stratum_dask.graph import Graph, Key, as_graph, cull, needs_culling
 from stratum_dask.optimizations import Role, Submission, Verdict
+from stratum_dask.optimizations.purity import Declared
 from stratum_dask.seams import annotations as annotated
 from stratum_dask.seams.rewrite import finish, prepare
 
@@ -39,6 +40,8 @@ class Arrival:
         Annotations of all its tasks.
     external
         Fingerprint of a key outside the graph, where it is known.
+    purity
+        What the client declares, in addition to what this process does.
 
     Attributes
     ----------
@@ -54,6 +57,7 @@ class Arrival:
         keys: Iterable[Key],
         everywhere: Mapping[str, Any] | None,
         external: Callable[[Key], bytes | None],
+        purity: Mapping[str, Any] | None = None,
     ) -> None:
         outputs = frozenset(keys)
         graph = as_graph(expr.__dask_graph__())
@@ -68,6 +72,8 @@ class Arrival:
             external=external,
             salt=annotated.salt(everywhere, self.annotations),
             refused=IMPURE if _impure(expr) else None,
+            said=lambda: annotated.roles(expr, everywhere, self.annotations),
+            declared=Declared.here(purity),
         )
 
     def rewrite(self) -> None:

@@ -6,6 +6,7 @@ work of another pipeline or another client, which in plain Dask had a task of it
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState
 
-__all__ = ["cancel"]
+__all__ = ["PIN", "cancel"]
+
+logger = logging.getLogger("distributed.scheduler")  # whose work is done here
+
+PIN = "stratum-inflight-"
+"""Begins the names of the clients that keep what a graph on its way will use."""
 
 
 def cancel(
@@ -38,6 +44,7 @@ def cancel(
     asking = scheduler.clients.get(client)
     if asking is None:
         return
+    logger.info("Client %s requests to cancel %d keys", client, len(keys))
     scheduler.log_event(
         client, {"action": "cancel", "count": len(keys), "force": force}
     )
@@ -50,10 +57,13 @@ def cancel(
             continue
         if force or (ts.who_wants or set()) <= {asking}:
             doomed[key] = ts
+            logger.info("Scheduler cancels key %s.  Force=%s", key, force)
             stack.extend(d.key for d in ts.dependents if not borrows(d.key, key))
     wanted = [key for key, ts in doomed.items() if ts.who_wants]
     losing = {cs.client_key for key in wanted for cs in doomed[key].who_wants or ()}
     for name in losing:
+        if name.startswith(PIN):  # somebody else's graph, which has its own future
+            continue
         scheduler.client_releases_keys(keys=wanted, client=name)
     # It is gone for this client even where others still want it.
     scheduler.client_releases_keys(

@@ -119,6 +119,9 @@ def _wrap(original: Callable[..., Any]) -> Callable[..., Any]:
             return client_send.rewritten(
                 self, functools.partial(send, self), expr, keys, args, kwargs
             )
+        if _states[self] == SCHEDULER:
+            with client_send.told(expr):
+                return send(self, expr, keys, *args, **kwargs)
         return send(self, expr, keys, *args, **kwargs)
 
     _graph_to_futures.__stratum_original__ = original  # type: ignore[attr-defined]

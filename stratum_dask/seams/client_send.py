@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from dask.base import get_annotations
+from dask.base import annotate, get_annotations
 from distributed import Client, Future
 
 from stratum_dask import reporting
@@ -15,8 +16,10 @@ from stratum_dask.config import settings
 from stratum_dask.errors import StratumWarning
 from stratum_dask.graph import Graph, Key
 from stratum_dask.optimizations import Submission
-from stratum_dask.seams.arrival import Arrival
+from stratum_dask.seams import annotations as annotated
+from stratum_dask.seams.arrival import SKIP, Arrival
 from stratum_dask.seams.client import CLIENT, PLAIN, SCHEDULER
+from stratum_dask.seams.rewrite import failed
 
 __all__ = ["connect", "has_actors", "rewritten"]
 
@@ -48,6 +51,32 @@ async def connect(client: Client) -> str:
     return SCHEDULER
 
 
+@contextmanager
+def told(expr: Any) -> Iterator[None]:
+    """Tell the scheduler what is declared here, or that it may not look.
+
+    Raises
+    ------
+    AnnotationError
+        A role that means nothing, with ``stratum.on-fail: raise``.
+    """
+    extra: dict[str, Any] = {}
+    try:
+        annotated.roles(expr, get_annotations())
+    except Exception as e:  # noqa: BLE001 the user's computation goes on
+        failed(e)
+        extra[SKIP] = True
+    else:
+        declared = annotated.to_send()
+        if declared is not None:
+            extra[annotated.PURITY] = declared
+    if not extra:
+        yield
+        return
+    with annotate(**extra):
+        yield
+
+
 def has_actors(client: Client, keys: Iterable[Key]) -> None:
     """Remember actors: a call of one changes it, and is never merged."""
     _actors.setdefault(client, set()).update(keys)
@@ -63,7 +92,7 @@ def rewritten(
 ) -> dict[Key, Future[Any]]:
     """Rewrite a graph here, for a scheduler that knows nothing of it."""
     everywhere = {**get_annotations()}
-    for name in ("workers", "resources", "allow_other_workers"):
+    for name in ("workers", "resources", "allow_other_workers", "retries"):
         if kwargs.get(name):
             everywhere[name] = kwargs[name]
     known, shared = _known.setdefault(client, {}), _shared.setdefault(client, set())
@@ -94,10 +123,13 @@ def rewritten(
             if (k := known.get(f)) is not None and k not in submission.tasks
         }
         held = [Future(k, client) for k in live.values()]
+        # Who asks for retries waits for no task that was sent without them.
+        retries = everywhere.get("retries") or arrival.annotations.get("retries")
+        useful = ("finished",) if retries else ("pending", "finished")
         submission.live = {
             f: k
             for (f, k), future in zip(live.items(), held, strict=True)
-            if future.status in ("pending", "finished")
+            if future.status in useful
         }
         shared.update(submission.live.values())
         submission.lent = shared.__contains__

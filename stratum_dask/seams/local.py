@@ -15,7 +15,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import wrapt
+
 from stratum_dask.config import enabled
+from stratum_dask.seams import processes
 
 __all__ = ["install", "installed", "uninstall"]
 
@@ -29,6 +32,7 @@ def install() -> None:
     if not installed():
         original = sys.modules["dask.local"].get_async
         _replace(original, _wrap(original))
+        wrapt.when_imported("dask.multiprocessing")(processes.install)
 
 
 def uninstall() -> None:
@@ -36,6 +40,7 @@ def uninstall() -> None:
     if installed():
         wrapper = sys.modules["dask.local"].get_async
         _replace(wrapper, wrapper.__stratum_original__)
+        processes.uninstall()
 
 
 def installed() -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dask.local
+from dask.base import get_annotations
 from dask.core import flatten
 
 from stratum_dask import reporting
@@ -17,6 +18,8 @@ from stratum_dask.graph import Graph, Key, Task, as_graph, cull, roots, with_fun
 from stratum_dask.optimizations import Submission
 from stratum_dask.optimizations.private import Uncopyable, privates
 from stratum_dask.optimizations.watch import InputWritten
+from stratum_dask.seams import annotations as annotated
+from stratum_dask.seams.processes import given
 from stratum_dask.seams.rewrite import rewrite
 
 __all__ = ["run"]
@@ -36,7 +39,14 @@ def run(
     else:  # an expression, which Dask has culled
         graph = as_graph(dsk.__dask_graph__())
     in_process = _by_reference(kwargs)
-    submission = rewrite(graph, outputs, by_reference=in_process, renames_outputs=True)
+    source = given() if type(dsk) is dict else dsk
+    submission = rewrite(
+        graph,
+        outputs,
+        by_reference=in_process,
+        renames_outputs=True,
+        said=lambda: annotated.roles(source, get_annotations()),
+    )
     if submission is None:
         return get(graph, result, *args, **kwargs)
     tasks = submission.tasks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from stratum_dask.config import Settings, settings
@@ -12,7 +13,7 @@ from stratum_dask.optimizations import Role, Rule, Submission, configured, optim
 
 _ROUNDS = 5
 
-__all__ = ["configuration", "finish", "prepare", "rewrite"]
+__all__ = ["configuration", "failed", "finish", "prepare", "rewrite"]
 
 
 def configuration() -> tuple[Settings, list[Rule]]:
@@ -33,7 +34,7 @@ def rewrite(graph: Graph, outputs: frozenset[Key], **options: Any) -> Submission
     Parameters
     ----------
     graph, outputs, **options
-        See `Submission`.
+        See `prepare`.
 
     Raises
     ------
@@ -71,13 +72,28 @@ def _stands_for(submission: Submission) -> frozenset[Key]:
     return frozenset(submission.split.get(k, k) for k in found)
 
 
-def prepare(graph: Graph, outputs: frozenset[Key], **options: Any) -> Submission | None:
-    """Fingerprint ``graph``: the first half of `rewrite`."""
+def prepare(
+    graph: Graph,
+    outputs: frozenset[Key],
+    said: Callable[[], Callable[[Key], str | None] | None] | None = None,
+    **options: Any,
+) -> Submission | None:
+    """Fingerprint ``graph``: the first half of `rewrite`.
+
+    Parameters
+    ----------
+    said
+        Finds the roles that the user gave to tasks, or fails.
+    graph, outputs, **options
+        See `Submission`.
+    """
     chosen, _ = configuration()  # say at once what is wrong with it
     try:
+        if said is not None:
+            options["said"] = said()
         return Submission(graph, outputs, algorithm=chosen.fingerprint, **options)
     except Exception as e:  # noqa: BLE001 the user's computation goes on
-        _failed(e)
+        failed(e)
         return None
 
 
@@ -87,12 +103,13 @@ def finish(submission: Submission) -> bool:
     try:
         optimize(submission, rules, check=chosen.check_invariants)
     except Exception as e:  # noqa: BLE001 the user's computation goes on
-        _failed(e)
+        failed(e)
         return False
     return True
 
 
-def _failed(e: Exception) -> None:
+def failed(e: Exception) -> None:
+    """Warn of what failed, or raise it with ``stratum.on-fail: raise``."""
     if isinstance(e, ConfigError) or settings().on_fail == "raise":
         raise e
     warnings.warn(

@@ -21,10 +21,12 @@ from distributed.protocol.serialize import (
 )
 from distributed.utils import offload
 
-from stratum_dask.errors import ConfigError
+from stratum_dask.errors import AnnotationError, ConfigError
 from stratum_dask.graph import Key
+from stratum_dask.seams.annotations import PURITY
 from stratum_dask.seams.arrival import SKIP, Arrival
-from stratum_dask.seams.cancel import cancel
+from stratum_dask.seams.cancel import PIN, cancel
+from stratum_dask.seams.retries import lend
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -101,14 +103,18 @@ async def _update_graph(
         message["annotations"] = {k: v for k, v in around.items() if k != SKIP}
         await original(**message)
         return
+    purity = None
+    if around and PURITY in around:
+        purity = around[PURITY]
+        message["annotations"] = {k: v for k, v in around.items() if k != PURITY}
     if message.get("actors"):
         await original(**message)
         return
     actors: list[Key] = []
     arrival: Arrival | None = None
-    pin, pinned = f"stratum-inflight-{uuid.uuid4().hex}", []
+    pin, pinned = f"{PIN}{uuid.uuid4().hex}", []
     try:
-        arrival = await offload(_arrive, scheduler, message, plugin, actors)
+        arrival = await offload(_arrive, scheduler, message, plugin, actors, purity)
         if actors:  # what is called on them changes them
             arrival.submission = None
         # From here to the pin nothing may await: what lives now is still there
@@ -116,13 +122,15 @@ async def _update_graph(
         pinned = plugin.choose(arrival.submission)
         if pinned:
             scheduler.client_desires_keys(pinned, pin)
+            around = message.get("annotations")
+            lend(scheduler, arrival.submission, around, arrival.annotations)
         await offload(arrival.rewrite)
         token = uuid.uuid4().hex
         _prepared[token] = arrival
         message["expr_ser"] = Serialized({"serializer": _FAMILY, "token": token}, [])
         if arrival.changed:
             message["internal_priority"] = None
-    except ConfigError as e:
+    except (ConfigError, AnnotationError) as e:
         arrival = None
         plugin.say_once(
             f"{e}\nUntil that is mended, graphs run as plain Dask runs them."
@@ -151,6 +159,7 @@ def _arrive(
     message: dict[str, Any],
     plugin: StratumPlugin,
     actors: list[Key],
+    purity: dict[str, Any] | None,
 ) -> Arrival:
     def external(key: Key) -> bytes | None:
         ts = scheduler.tasks.get(key)
@@ -164,6 +173,7 @@ def _arrive(
         message["keys"],
         message.get("annotations"),
         external=external,
+        purity=purity,
     )
     if (submission := arrival.submission) is not None:
         submission.lent = plugin.lent
