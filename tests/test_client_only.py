@@ -7,9 +7,10 @@ from collections import Counter
 import dask
 import pytest
 from dask.utils import key_split
-from distributed import Client, SchedulerPlugin, wait
+from distributed import Client, Event, SchedulerPlugin, wait
 from distributed.utils_test import gen_cluster
 
+import stratum_dask
 from stratum_dask import activation
 from stratum_dask.graph import identity
 from stratum_dask.optimizations.private import Isolated
@@ -178,3 +179,38 @@ async def test_two_clients_know_nothing_of_each_other(c, s, ran):
         theirs = other.compute(delayed(load)(3))
         assert await mine == await theirs == [0, 1, 2]
     assert await mine == [0, 1, 2]
+
+
+@stratum_dask.pure
+def fails_until(go, name):
+    Event(go).wait()
+    if not Event(name).is_set():
+        Event(name).set()
+        raise OSError("not yet")
+    return 1
+
+
+@pytest.mark.parametrize("how", ["argument", "annotation"])
+def test_who_asks_for_retries_shares_no_task_that_has_none(how):
+    @client_test
+    async def test(c, s, ran):
+        first = c.compute(delayed(fails_until)("go", "failed"))
+        made = delayed(abs)(delayed(fails_until)("go", "failed"))
+        if how == "argument":
+            second = c.compute(made, retries=2)
+        else:
+            with dask.annotate(retries=2):
+                second = c.compute(made)
+        third = c.compute(delayed(str)(delayed(fails_until)("go", "failed")))
+        await Event("go", client=c).set()
+        await wait([first, second, third])
+        assert await second == 1
+        assert first.status == third.status
+        assert ran["fails_until"] == 2
+        # What is there needs no retries: it is shared.
+        last = c.compute(delayed(load)(3))
+        await wait(last)
+        assert await c.compute(delayed(total)(delayed(load)(3)), retries=2) == 3
+        assert ran["load"] == 1
+
+    test()

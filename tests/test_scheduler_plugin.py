@@ -508,6 +508,10 @@ def test_cancelling_still_cancels_ones_own(force):
         await c.cancel([x], force=force)
         await until(lambda: not s.tasks)
         assert x.status == y.status == "cancelled"
+        logged = [message for _, message in s.get_logs()]
+        for key in "xy":
+            said = f"Scheduler cancels key {key}.  Force={force}"
+            assert any(said in message for message in logged)
         await Event("never", client=c).set()
 
     test()
