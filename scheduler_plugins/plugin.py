@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -152,12 +152,18 @@ class StratumPlugin(SchedulerPlugin):
         registry, tasks = self.registry, self._scheduler.tasks
         fingerprints, verdicts = submission.fingerprints, submission.verdicts
         graph = submission.tasks
-        new = (fingerprints.keys() & tasks.keys() & graph.keys()) - (
-            registry.fingerprints.keys()
-        )
+        known = registry.fingerprints
+        there = graph.keys() <= tasks.keys() and graph.keys() <= fingerprints.keys()
+        if there and known.keys().isdisjoint(graph):
+            new: Collection[Key] = graph  # as nearly always
+        else:
+            new = [
+                k for k in graph if k in tasks and k not in known and k in fingerprints
+            ]
         registry.add(
-            {key: fingerprints[key] for key in new},
-            [k for k in new if k not in verdicts and isinstance(graph[k], Task)],
+            new,
+            fingerprints,
+            [k for k in new if isinstance(graph[k], Task) and k not in verdicts],
         )
         for kind in (submission.isolated, submission.lookers, submission.copies):
             registry.harmless.difference_update(k for k in kind if k not in tasks)
@@ -185,11 +191,12 @@ class StratumPlugin(SchedulerPlugin):
         if not targets:
             return
         for key in new:
+            needs = submission.tasks[key].dependencies
+            if targets.isdisjoint(needs):
+                continue
             own = before.get(submission.split.get(key, key))
-            if own is not None:
-                borrowed = submission.tasks[key].dependencies - own.dependencies
-                if borrowed := borrowed & targets:
-                    registry.borrowed[key] = frozenset(borrowed)
+            if own is not None and (left := (needs - own.dependencies) & targets):
+                registry.borrowed[key] = frozenset(left)
 
     def _offer(self, fingerprint: bytes) -> Key | None:
         """A live key for ``fingerprint`` that nobody writes into from here on."""
@@ -242,7 +249,6 @@ class StratumPlugin(SchedulerPlugin):
         start: str,
         finish: str,
         *args: Any,
-        startstops: Iterable[dict[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
         registry = self.registry
@@ -253,7 +259,7 @@ class StratumPlugin(SchedulerPlugin):
             if key in registry.fingerprints:
                 seconds = sum(
                     s["stop"] - s["start"]
-                    for s in startstops or ()
+                    for s in kwargs.get("startstops") or ()
                     if s["action"] == "compute"
                 )
                 registry.seconds[key] = seconds

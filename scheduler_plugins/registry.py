@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from stratum_dask.graph import Key
 
@@ -33,7 +33,7 @@ class Registry:
     Examples
     --------
     >>> registry = Registry()
-    >>> registry.add({"x-1": b"f", "y-1": b"g"}, reusable=["x-1"])
+    >>> registry.add(["x-1", "y-1"], {"x-1": b"f", "y-1": b"g"}, reusable=["x-1"])
     >>> registry.find(b"f"), registry.find(b"g"), registry.fingerprint("y-1")
     (('x-1',), (), b'g')
     >>> registry.drop("x-1"), registry.find(b"f"), len(registry)
@@ -42,7 +42,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.fingerprints: dict[Key, bytes] = {}
-        self._keys: dict[bytes, tuple[Key, ...]] = {}
+        # Nearly all have one key: no container for those.
+        self._keys: dict[bytes, Key | list[Key]] = {}
         self.harmless: set[Key] = set()
         self.exposed: set[Key] = set()
         self.shared: set[Key] = set()
@@ -53,20 +54,28 @@ class Registry:
     def __len__(self) -> int:
         return len(self.fingerprints)
 
-    def add(self, fingerprints: Mapping[Key, bytes], reusable: Iterable[Key]) -> None:
-        """Know keys, and which of them other submissions may be given."""
-        self.fingerprints.update(fingerprints)
-        get, keys = self._keys.get, self._keys
+    def add(
+        self,
+        keys: Collection[Key],
+        fingerprints: Mapping[Key, bytes],
+        reusable: Iterable[Key],
+    ) -> None:
+        """Know ``keys``, and which of them other submissions may be given."""
+        self.fingerprints.update((key, fingerprints[key]) for key in keys)
+        first = self._keys.setdefault
         for key in reusable:
-            keys[fingerprints[key]] = (*get(fingerprints[key], ()), key)
+            fingerprint = fingerprints[key]
+            known = first(fingerprint, key)
+            if known is not key:
+                self._keys[fingerprint] = [*_several(known), key]
 
     def drop(self, key: Key) -> None:
         """Forget ``key``, if it was known."""
         fingerprint = self.fingerprints.pop(key, None)
         if fingerprint is not None and key in (known := self.find(fingerprint)):
-            left = tuple(k for k in known if k != key)
+            left = [k for k in known if k != key]
             if left:
-                self._keys[fingerprint] = left
+                self._keys[fingerprint] = left if len(left) > 1 else left[0]
             else:
                 del self._keys[fingerprint]
         self.seconds.pop(key, None)
@@ -76,7 +85,8 @@ class Registry:
 
     def find(self, fingerprint: bytes) -> tuple[Key, ...]:
         """The keys that other submissions may use for ``fingerprint``, oldest first."""
-        return self._keys.get(fingerprint, ())
+        known = self._keys.get(fingerprint)
+        return () if known is None else tuple(_several(known))
 
     def fingerprint(self, key: Key) -> bytes | None:
         """What ``key`` computes, where that is known."""
@@ -99,3 +109,7 @@ class Registry:
             self.merged,
         ):
             known.clear()
+
+
+def _several(known: Key | list[Key]) -> list[Key]:
+    return known if isinstance(known, list) else [known]

@@ -27,17 +27,13 @@ class Callee(NamedTuple):
 
     func: Callable[..., Any]
     """Kept alive, so that its ``id`` stays its own."""
-    code: bytes
+    head: bytes
+    """How the spelling of a call begins."""
     binder: Binder | None
     reads: bool
     """Whether it is a known reader of files named in its arguments."""
     plain: bool
     """Whether every call of it may be merged, whatever its arguments."""
-
-    simple: int
-    """Number of arguments of a call that is spelled as it stands."""
-    head: bytes
-    """How a call of it begins."""
 
 
 class Callees:
@@ -49,12 +45,21 @@ class Callees:
         Encodes functions.
     judge
         Tells whether they are pure, and what they do to their arguments.
+
+    Attributes
+    ----------
+    known
+        ``id`` of a function -> what is known of it, or why it has no identity.
+    plain
+        The same of the plain ones, for `quick`: how many arguments a call has that
+        is spelled as it stands, how every call begins, and how others are spelled.
     """
 
     def __init__(self, encoder: Encoder, judge: Judge) -> None:
         self.encoder = encoder
         self.judge = judge
         self.known: dict[int, Callee | Refused] = {}
+        self.plain: dict[int, tuple[int, bytes, Binder | None]] = {}
         self._effects: dict[int, Effect] = {}
         self._alive: list[object] = []
 
@@ -94,5 +99,7 @@ class Callees:
             and not reads
         )
         bound = binder(func, self.encoder)
-        simple = -1 if bound is None else bound.simple
-        return Callee(given, code, bound, reads, plain, simple, TASK + code)
+        if plain:
+            simple = -1 if bound is None else bound.simple
+            self.plain[id(given)] = (simple, TASK + code, bound)
+        return Callee(given, TASK + code, bound, reads, plain)

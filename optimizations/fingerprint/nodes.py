@@ -72,7 +72,6 @@ class NodeFingerprints:
         self.iterators: dict[Key, set[Key]] = {}
         self.holds_objects = False
         self._callees = Callees(encoder, judge)
-        self._known = self._callees.known
         # Where the walk is: the key of the graph, the key inside its fused task
         # (where that hands its result on), and the fused tasks around it.
         self._owner: Any = None
@@ -170,7 +169,7 @@ class NodeFingerprints:
         add = parts.append
         if callee.reads:
             add(self._files(callee.func, args, kwargs))
-        if callee.binder is not None and (kwargs or len(args) != callee.simple):
+        if callee.binder is not None and (kwargs or len(args) != callee.binder.simple):
             parts += callee.binder.bind(
                 args, kwargs, lambda a: self._spell(a, found, judged)
             )

@@ -11,10 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from stratum_dask.graph import Graph, GraphNode, Key, Task, TaskRef
-from stratum_dask.optimizations.fingerprint.binding import Spelled
-from stratum_dask.optimizations.fingerprint.callees import REF, VALUE, Callee
+from stratum_dask.optimizations.fingerprint.binding import Binder, Spelled
+from stratum_dask.optimizations.fingerprint.callees import REF, VALUE
 from stratum_dask.optimizations.fingerprint.values import Encoder
-from stratum_dask.optimizations.verdict import Refused
 
 __all__ = ["fill"]
 
@@ -27,7 +26,7 @@ def fill(
     graph: Graph,
     found: dict[Key, bytes],
     encoder: Encoder,
-    callees: dict[int, Callee | Refused],
+    callees: Mapping[int, tuple[int, bytes, Binder | None]],
     long_way: Callable[[Key, GraphNode], bytes],
     external: Callable[[Key], bytes],
 ) -> None:
@@ -42,7 +41,7 @@ def fill(
     encoder
         Encodes scalars.
     callees
-        What is known of functions, by ``id``. Whoever goes the long way adds to it.
+        Plain functions by ``id``, see `Callees`. Whoever goes the long way adds to it.
     long_way
         Fingerprint of a node whose dependencies have theirs, if it is not plain.
     external
@@ -53,7 +52,7 @@ def fill(
     ValueError
         A task depends on itself.
     """
-    get, have, known = graph.get, found.get, callees.get
+    get, have, plain = graph.get, found.get, callees.get
     digest, join, encode = encoder.digest, b"".join, encoder.value
     # By type: 1 and True are one key of a dictionary. So are 0.0 and -0.0, which is
     # why floats are not among them.
@@ -69,12 +68,13 @@ def fill(
         stack: list[Key] = []
         while True:
             if type(node) is Task:
-                callee = known(id(node.func))
-                if type(callee) is Callee and callee.plain:
+                callee = plain(id(node.func))
+                if callee is not None:
                     args: Iterable[Any] = node.args
-                    if node.kwargs or len(node.args) != callee.simple:
-                        args = _ordered(callee, node)
-                    parts = [callee.head]
+                    simple, head, binder = callee
+                    if node.kwargs or len(node.args) != simple:
+                        args = _ordered(binder, node)
+                    parts = [head]
                     add = parts.append
                     refs = 0
                     for a in args:
@@ -135,10 +135,10 @@ def _inputs_first(graph: Graph) -> Iterable[tuple[Key, GraphNode]]:
     return ()
 
 
-def _ordered(callee: Callee, node: Task) -> Iterable[Any]:
+def _ordered(binder: Binder | None, node: Task) -> Iterable[Any]:
     """The arguments in the order in which they are spelled."""
     args, kwargs = node.args, node.kwargs
-    if callee.binder is None:
+    if binder is None:
         return (*args, *_LONG) if kwargs else args
     return [
         item
@@ -146,5 +146,5 @@ def _ordered(callee: Callee, node: Task) -> Iterable[Any]:
         else args[item]
         if type(item) is int
         else kwargs[item]
-        for item in callee.binder.plan(len(args), tuple(kwargs))
+        for item in binder.plan(len(args), tuple(kwargs))
     ]

@@ -128,7 +128,7 @@ class TaskFingerprints(NodeFingerprints):
             graph,
             found,
             self.encoder,
-            self._known if plain and not self.apart else {},
+            self._callees.plain if plain and not self.apart else {},
             lambda key, node: one(key, node, found),
             self._external,
         )
