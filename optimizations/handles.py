@@ -17,7 +17,7 @@ from typing import Any
 
 from stratum_dask.optimizations.copying import Memo
 
-__all__ = ["Second", "own_results", "private", "privates"]
+__all__ = ["Second", "private", "privates"]
 
 
 class Second(Memo):
@@ -104,36 +104,3 @@ def privates(objs: Sequence[Any], memo: dict[int, Any] | None = None) -> list[An
         act = memo.setdefault(0, Second())  # no object has the id 0
     act.foresee(objs)
     return [act.duplicate(obj) for obj in objs]
-
-
-def own_results(results: Sequence[Any], owners: Sequence[int]) -> list[Any]:
-    """Give every pipeline its own objects where results go back to the user.
-
-    Parameters
-    ----------
-    results
-        What was computed, one entry for every requested output.
-    owners
-        Which task each one came from. The first to ask gets the object itself,
-        the n-th a copy; copies of one rank are made together, so the outputs of one
-        pipeline still share with each other what they shared.
-
-    Examples
-    --------
-    >>> shared = [1]
-    >>> first, second = own_results([shared, shared], [7, 7])
-    >>> first is shared, second is shared, second
-    (True, False, [1])
-    """
-    seen: dict[int, int] = {}
-    ranks: dict[int, list[int]] = {}
-    owned = list(results)
-    for position, owner in enumerate(owners):
-        rank = seen[owner] = seen.get(owner, -1) + 1
-        if rank or getattr(type(owned[position]), "__stratum_recipe__", False):
-            ranks.setdefault(rank, []).append(position)
-    for positions in ranks.values():
-        handles = privates([results[position] for position in positions])
-        for position, handle in zip(positions, handles, strict=True):
-            owned[position] = handle
-    return owned

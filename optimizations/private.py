@@ -2,15 +2,14 @@
 
 After a merge several pipelines look at one object where each had its own. What is
 here runs on workers, inside tasks: a consumer that might write is
-:class:`Isolated`, a task with several lookers-on is :class:`Shareable`, and what
-goes back to a user passes :func:`own_results`. Pickles name this module, so its
-names stay, wherever they are defined.
+:class:`Isolated`, and a task with several lookers-on is :class:`Shareable`. Pickles
+name this module, so its names stay, wherever they are defined.
 """
 
 from __future__ import annotations
 
 from stratum_dask.optimizations.copying import Uncopyable
-from stratum_dask.optimizations.handles import own_results, private, privates
+from stratum_dask.optimizations.handles import private, privates
 from stratum_dask.optimizations.recipe import Recipe, Shareable
 from stratum_dask.optimizations.wrapping import Isolated, Opened
 
@@ -20,7 +19,6 @@ __all__ = [
     "Recipe",
     "Shareable",
     "Uncopyable",
-    "own_results",
     "private",
     "privates",
 ]

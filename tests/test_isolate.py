@@ -41,6 +41,26 @@ def plain_and_on(graph, outputs, scheduler="sync"):
     return repr(plain), repr(found), len(caught)
 
 
+class Strange(Task):
+    """A node of somebody else's package: nobody knows what it does."""
+
+    def __call__(self, values=()):
+        values[next(iter(self.dependencies))].append("strange")
+        return super().__call__(values)
+
+
+@pytest.mark.parametrize("scheduler", GETS)
+def test_nodes_of_other_packages_may_write(scheduler):
+    graph = {
+        "a": Task("a", a_list),
+        "b": Task("b", a_list),
+        "x": Strange("x", len, R("a")),
+        "y": Task("y", abs, R("x")),
+    }
+    plain, found, _ = plain_and_on(graph, ["y", "b"], scheduler)
+    assert found == plain == "(3, [1, 2])"
+
+
 def a_list():
     return [1, 2]
 

@@ -37,7 +37,6 @@ from stratum_dask.optimizations.private import (
     Recipe,
     Shareable,
     Uncopyable,
-    own_results,
     private,
     privates,
 )
@@ -1072,28 +1071,6 @@ def test_threads_get_handles_at_the_same_time():
     assert state(shared) == before
     assert (one["a"].tolist(), two["a"].tolist()) == ([1] * 3, [2] * 3)
     assert (one["o"].iloc[0], two["o"].iloc[0]) == ([1, 1], [1, 2])
-
-
-# ------------------------------------------------------------------- back to the user
-
-
-def test_every_pipeline_gets_its_own_results():
-    data, extra = [1], {"k": [2]}
-    both = [data, extra]
-    results = [data, both, extra, data, both, data]
-    owned = own_results(results, [0, 1, 2, 0, 1, 0])
-    assert owned == results
-    assert owned[0] is data
-    assert owned[1] is both
-    assert owned[4][0] is owned[3]  # the second pipeline's, still one object
-    assert len({id(owned[i]) for i in (0, 3, 5)}) == 3
-
-
-def test_recipes_never_reach_the_user():
-    recipe = Shareable(count_up)(3)
-    owned = own_results([recipe, 1, recipe], [0, 1, 0])
-    assert owned[1] == 1
-    assert [list(owned[0]), list(owned[2])] == [[0, 1, 2], [0, 1, 2]]
 
 
 # ---------------------------------------------------------------------------- pickle
