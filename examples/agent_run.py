@@ -20,6 +20,8 @@ from agents import STEPS, kind, load
 from dask.callbacks import Callback
 from dask.utils import funcname, key_split
 
+from stratum_dask.graph import function_of
+
 __all__ = ["Mode", "Outcome", "Search", "SearchFailed", "run"]
 
 LIBRARIES = ("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics")
@@ -189,7 +191,7 @@ class _Count:
     def step(self, task: Any) -> None:
         # The function's name, not the key's: a task that only hands on the result
         # of another may stand under the key of a step.
-        name = funcname(task.func) if hasattr(task, "func") else ""
+        name = funcname(function_of(task)) if hasattr(task, "func") else ""
         if kind(name) in STEPS:
             self.ran[kind(name)] += 1
             self.tell()

@@ -8,6 +8,7 @@ work, and is tested in one file against the oldest and newest Dask we support.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import dask._task_spec as _ts
@@ -43,6 +44,7 @@ __all__ = [
     "content_key",
     "cull",
     "execute_subgraph",
+    "function_of",
     "identity",
     "is_identity",
     "is_plain",
@@ -68,6 +70,8 @@ _new = object.__new__
 # Until the spring of 2025 a task turned the references among its arguments into
 # aliases, and did not evaluate any other kind.
 reference: type[TaskRef | Alias] = type(Task("probe", print, TaskRef("probe")).args[0])
+# And it had delayed calls with keywords made by a function of Dask's own.
+_APPLY = getattr(import_module("dask.delayed"), "_apply2", None)
 
 
 class Subgraph(NamedTuple):
@@ -96,7 +100,21 @@ def as_graph(dsk: Mapping[Key, Any]) -> Graph:
         ):
             graph: Graph = _ts.convert_legacy_graph(dsk)
             return graph
-    return dsk if type(dsk) is dict else dict(dsk)
+    graph = dsk if type(dsk) is dict else dict(dsk)
+    return graph if _APPLY is None else {k: _direct(n) for k, n in graph.items()}
+
+
+def _direct(node: GraphNode) -> GraphNode:
+    """The call itself, where ``node`` has it made by ``_apply2``."""
+    if type(node) is not Task or node.func is not _APPLY:
+        return node
+    func, *args = node.args
+    given = node.kwargs.get("dask_kwargs")
+    if type(given) is Task and given.func is dict and type(given.args[0]) is List:
+        given = dict(p.args if type(p) is List else p for p in given.args[0].args)
+    if type(given) is not dict or isinstance(func, GraphNode | TaskRef):
+        return node
+    return _task(node.key, node, func, tuple(args), given, node._dependencies)
 
 
 def cull(graph: Graph, keys: Iterable[Key]) -> Graph:
@@ -130,6 +148,12 @@ def is_identity(func: Callable[..., Any]) -> bool:
     delayed call with a random number; the work is still the same work.
     """
     return func is ProhibitReuse._identity or func is identity
+
+
+def function_of(node: Task) -> Any:
+    """The function that ``node`` calls, for showing its name."""
+    inner = getattr(node.func, "func", node.func)  # where we have wrapped it
+    return node.args[0] if _APPLY and inner is _APPLY else node.func
 
 
 def subgraph(node: GraphNode) -> Subgraph | None:

@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 
 from dask.utils import funcname, key_split
 
-from stratum_dask.graph import Alias, DataNode, Graph, GraphNode, Key, Task, subgraph
+from stratum_dask.graph import (
+    Alias,
+    DataNode,
+    Graph,
+    GraphNode,
+    Key,
+    Task,
+    function_of,
+    subgraph,
+)
 from stratum_dask.optimizations import Role, Submission
 
 __all__ = ["Refusal", "Tally", "name_of", "tally"]
@@ -76,11 +85,12 @@ def tally(submission: Submission) -> Tally:
     for key in (*submission.replaced, *submission.copies):
         node = before.get(key)
         if isinstance(node, Task):
-            name = functions.get(id(node.func))
+            func = function_of(node)
+            name = functions.get(id(func))
             if name is None:
                 name = name_of(key, node)
                 if subgraph(node) is None:
-                    functions[id(node.func)] = name
+                    functions[id(func)] = name
             counts.merged[name] += 1
     for key, verdict in submission.verdicts.items():
         if key in original:
@@ -95,7 +105,7 @@ def tally(submission: Submission) -> Tally:
 def name_of(key: Key, node: GraphNode) -> str:
     """The function's name; of a fused task, the name people see in the dashboard."""
     if isinstance(node, Task) and subgraph(node) is None:
-        return str(funcname(node.func))
+        return str(funcname(function_of(node)))
     return str(key_split(key))
 
 

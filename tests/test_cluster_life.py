@@ -516,8 +516,8 @@ async def test_a_result_is_released_while_it_is_made(c, s, ran, *workers):
 async def test_restart(c, s, ran, nanny):
     async with another(s) as other:
         kept = [client.persist(delayed(load)(4)) for client in (c, other)]
-        waiting = [client.compute(delayed(held)("go", 1)) for client in (c, other)]
         await wait(kept)
+        waiting = [client.compute(delayed(held)("go", 1)) for client in (c, other)]
         await until(lambda: len(named(s, "held")) == 1)
         await c.restart()
         assert not s.tasks

@@ -26,6 +26,9 @@ def documented():
 @pytest.mark.parametrize("name", sorted(set(documented())))
 def test_examples(name):
     module = importlib.import_module(name)
-    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    # What an example defines is a user's, also where the package is installed.
+    result = doctest.testmod(
+        module, extraglobs={"__name__": "__main__"}, optionflags=doctest.ELLIPSIS
+    )
     assert result.attempted > 0
     assert result.failed == 0

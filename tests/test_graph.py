@@ -14,6 +14,7 @@ from stratum_dask.graph import (
     called,
     content_key,
     cull,
+    function_of,
     is_identity,
     is_plain,
     rekey,
@@ -167,3 +168,16 @@ def test_subclasses_of_tasks_are_not_plain():
     assert is_plain(List(1))
     assert not is_plain(Special("t", neg, 1))
     assert not is_plain(DataNode("d", 1))
+
+
+def test_delayed_calls_with_keywords_are_calls_of_their_function():
+    def join(left, right=0, *, how=""):
+        return left, right, how
+
+    one, join = dask.delayed(neg)(-1), dask.delayed(join)
+    for call in (join(one, right=one, how=[one]), join(2, how="left")):
+        graph = as_graph(dict(call.__dask_graph__()))
+        node = graph[call.key]
+        assert (function_of(node).__name__, node.func) == ("join", function_of(node))
+        assert sorted(node.kwargs) in (["how", "right"], ["how"])
+        assert run(graph, call.key) == call.compute(scheduler="sync")
