@@ -17,6 +17,7 @@ from stratum_dask.graph import (
     function_of,
     is_identity,
     is_plain,
+    reference,
     rekey,
     renamed,
     roots,
@@ -97,7 +98,7 @@ def test_a_container_of_its_own_can_be_renamed():
 
 def test_renaming_leaves_literals_alone():
     assert renamed("x", {"x": "y"}) == "x"
-    assert renamed(TaskRef("x"), {"x": "y"}) == TaskRef("y")
+    assert renamed(TaskRef("x"), {"x": "y"}) == reference("y")
     assert renamed(TaskRef("z"), {"x": "y"}) == TaskRef("z")
 
 
@@ -136,7 +137,7 @@ def test_any_node_can_be_seen_as_one_call_on_what_it_depends_on(node, value):
     call = called("t", node)
     assert call.dependencies == {"x"}
     assert run({"x": DataNode("x", 5), "t": call}, "t") == value
-    plain = type(node) is Task and type(node.args[0]) is TaskRef
+    plain = type(node) is Task and type(node.args[0]) is reference
     assert (call is node) == plain
 
 
