@@ -127,7 +127,10 @@ def _kept(
     stay = stays.setdefault
     kept: dict[Key, Key] = {}
     for key, node in graph.items():
-        if type(node) is not Alias and key not in alone:
+        if type(node) is Alias:
+            if live.get(fingerprints[key]) == key:
+                kept[key] = key  # what it stands for may be merged with it
+        elif key not in alone:
             known = stay(fingerprints[key], key)
             if known != key or live.get(fingerprints[key]) == key:
                 kept[key] = known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stratum_dask.graph import Graph, Key
@@ -135,6 +135,12 @@ class Submission:
                 if (known := inner(key, graph[key], self.fingerprints))
             }
         return self._inside
+
+    def set_apart(self, keys: Iterable[Key]) -> None:
+        """Let ``keys`` equal nothing any more, nor what is made of them."""
+        self.apart = self.encoder.apart = self.apart | frozenset(keys)
+        self.fingerprints.update(self.encoder.graph(self.tasks))
+        self._inside = None
 
     @property
     def verdicts(self) -> dict[Key, Verdict]:

@@ -156,8 +156,5 @@ def _set_apart(submission: Submission, where: list[Key]) -> None:
     equal = frozenset(k for k in where if times[fingerprints[k]] > 1)
     if not equal:
         return
-    encoder = submission.encoder
-    submission.apart |= equal
-    encoder.apart = submission.apart
-    fingerprints.update(encoder.graph(submission.tasks))
-    encoder.verdicts.update(dict.fromkeys(equal, MEET))
+    submission.set_apart(equal)
+    submission.verdicts.update(dict.fromkeys(equal, MEET))

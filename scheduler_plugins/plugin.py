@@ -14,6 +14,7 @@ from stratum_dask.optimizations import Submission
 from stratum_dask.optimizations.isolate import places
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.scheduler_plugins.registry import Registry
+from stratum_dask.scheduler_plugins.strangers import leave_alone
 from stratum_dask.seams import scheduler as seam
 from stratum_dask.tally import Tally, tally
 
@@ -93,6 +94,7 @@ class StratumPlugin(SchedulerPlugin):
         if submission is None or self._scheduler is None:
             return []
         graph, tasks = submission.tasks, self._scheduler.tasks
+        leave_alone(submission, self.registry, tasks)
         fingerprints, inside = submission.fingerprints, submission.inside()
         if graph.keys().isdisjoint(tasks) and not self.registry.knows_any(
             itertools.chain(

@@ -248,3 +248,14 @@ def test_collections_built_twice_run_once(collections, kind):
     plain = dask.compute(one, two, scheduler="sync")
     with dask.config.set({"stratum.enabled": True}):
         assert dask.compute(one, two, scheduler="sync") == plain
+
+
+def test_an_alias_that_lives_is_not_what_its_own_target_becomes():
+    graph = as_graph({"z": (abs, -1), "w": "z"})
+    known = Submission(graph, frozenset("w")).fingerprints
+    s = Submission(graph, frozenset("w"), live={known["w"]: "w"})
+    assert optimize(s, configured(("unfuse", "merge", "isolate")), check=True) == {}
+    s = Submission(graph, frozenset("wz"), live={known["w"]: "w"})
+    merged = optimize(s, configured(("unfuse", "merge", "isolate")), check=True)
+    assert list(merged) == ["z"]
+    assert merged["z"].dependencies == {"w"}

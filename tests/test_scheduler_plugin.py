@@ -192,6 +192,26 @@ async def test_pure_false_is_not_merged(c, s, ran, *workers):
     assert ran == {"load": 6}
 
 
+@cluster_test(nthreads=[("127.0.0.1", 1)])
+async def test_nothing_is_merged_with_what_was_written_into(c, s, ran, worker):
+    x = delayed(list)((1, 2))
+    (kept,) = c.persist([x])
+    assert await c.compute(delayed(add)(kept)) == [1, 2, 100]
+    s.plugins["stratum"].registry.exposed.add(x.key)  # as it is where it came unmerged
+    both = c.compute([x, delayed(len)(delayed(list)((1, 2)))])
+    assert (await c.gather(both))[1] == 2
+    assert ran["list"] == 2
+
+
+@cluster_test()
+async def test_nothing_is_merged_with_other_work_under_the_same_key(c, s, ran, *_):
+    theirs = c.submit(load, 5, key="mine", pure=False)
+    await theirs
+    mine = delayed(load)(3, dask_key_name="mine")
+    both = c.compute([mine, delayed(load)(3)])
+    assert (await c.gather(both))[1] == [0, 1, 2]
+
+
 @cluster_test()
 async def test_names_survive(c, s, ran, *workers):
     a = c.submit(load, 3, key="mine")
