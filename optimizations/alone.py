@@ -8,6 +8,7 @@ one (see `twins`). What comes after such tasks may be merged all the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from stratum_dask.graph import Alias, DataNode, Key
@@ -56,9 +57,34 @@ def alone(submission: Submission, kept: Mapping[Key, Key]) -> Alone:
     twins = meet(submission)
     if twins is None:
         return Alone(frozenset(graph), frozenset(wanted), {}, {})
-    copied, originals = _copied(submission, twins.copied - keys, twins.made | keys)
-    keys |= twins.copied | twins.made
+    below = _below(submission, twins.copied | twins.made)
+    made = twins.made | keys | below
+    copied, originals = _copied(submission, twins.copied - made, made)
+    keys |= twins.copied | made
     return Alone(frozenset(keys), frozenset(wanted), copied, originals)
+
+
+def _below(submission: Submission, twins: AbstractSet[Key]) -> set[Key]:
+    """All that comes after some twins, where one of these tasks may write.
+
+    Only the pipeline's own tasks write into its own twin, and only they say in
+    which order that is read.
+    """
+    if not twins:
+        return set()
+    graph = submission.tasks
+    users: dict[Key, list[Key]] = {}
+    for key, node in graph.items():
+        for need in node._dependencies:
+            users.setdefault(need, []).append(key)
+    found: set[Key] = set()
+    stack = list(twins)
+    while stack:
+        new = [k for k in users.get(stack.pop(), ()) if k not in found]
+        found.update(new)
+        stack += new
+    lent = Lent(submission.encoder.judge, graph)
+    return found if any(map(lent.changes, found)) else set()
 
 
 def _copied(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Handler",
     "find_numpy",
+    "is_flat_array",
     "is_plain_array",
     "parts",
     "plain_cells",
@@ -45,6 +46,18 @@ def is_plain_array(obj: object) -> bool:
     """
     cls = type(obj)
     return cls.__name__ == "ndarray" and cls.__module__ == "numpy"
+
+
+def is_flat_array(obj: object) -> bool:
+    """Whether an object is a plain array, and its bytes are all there is to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_flat_array(np.zeros(2)), is_flat_array(np.array([[]], object))
+    (True, False)
+    """
+    return is_plain_array(obj) and _is_flat(obj)
 
 
 def root_of(array: Any) -> Any:

@@ -19,6 +19,8 @@ from stratum_dask.graph import (
     subgraph,
 )
 from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.purity.effects import computes
+from stratum_dask.optimizations.purity.places import installed
 from stratum_dask.optimizations.submission import Submission
 from stratum_dask.optimizations.verdict import Effect
 
@@ -49,6 +51,7 @@ class Flow:
         self.aliases = roots(graph)
         self._users = _users(graph, self.aliases)
         self._effects: dict[Key, Effect] = {}
+        self._user_classes: bool | None = None
         outputs = {submission.replaced.get(k, k) for k in submission.outputs}
         self.outputs = {self.aliases.get(k, k) for k in outputs | submission.outputs}
         # Beyond this much looking around, suspect everybody: being careful costs
@@ -73,7 +76,7 @@ class Flow:
             node = self._graph.get(key)
             known = Effect.FRESH
             if node is not None:
-                known = effect_of(self._submission, node)
+                known = effect_of(self._submission, node, self._meets_users)
             if known is not Effect.WRITE and type(node) is Task:
                 known = max(known, self._operators())
             self._effects[key] = known
@@ -83,6 +86,16 @@ class Flow:
         """What operators may do here, whose work depends on the classes they meet."""
         encoder = self._submission.encoder
         return encoder.judge.operators(lambda: _met(encoder.encoder))
+
+    def _meets_users(self) -> bool:
+        """Whether the graph leads to a class of the user's."""
+        if self._user_classes is None:
+            met = _met(self._submission.encoder.encoder)
+            self._user_classes = any(
+                isinstance(o, type) and not installed(o.__module__.partition(".")[0])
+                for o in met
+            )
+        return self._user_classes
 
     def handed_on(self, key: Key) -> list[Key]:
         """The inputs of ``key`` that its result may be, or look into."""
@@ -103,27 +116,54 @@ class Flow:
         return None if self._budget < 0 else seen
 
 
-def effect_of(submission: Submission, node: GraphNode) -> Effect:
-    """What a node may do to what it receives."""
+def effect_of(
+    submission: Submission, node: GraphNode, meets_users: Callable[[], bool]
+) -> Effect:
+    """What a node may do to what it receives.
+
+    Parameters
+    ----------
+    submission
+        Knows what functions do to their arguments.
+    node
+        The node.
+    meets_users
+        Whether it may get objects of the user's own classes.
+    """
     if type(node) is Task and node.func is not execute_subgraph:
-        known = submission.encoder.effect(node.func)  # most tasks are settled by it
-        if known is Effect.WRITE:
-            return known
+        effect = _of_call(submission, node, meets_users)
+        if effect is Effect.WRITE:  # most tasks are settled by their function
+            return effect
     if not isinstance(node, Task) or not is_plain(node):
         # Dask's own special nodes do not write; nobody knows what others do.
         home = type(node).__module__.partition(".")[0]
         return Effect.ALIAS if home in ("dask", "distributed") else Effect.WRITE
     if (parts := subgraph(node)) is not None:
-        return max(effect_of(submission, n) for n in parts.inner.values())
-    effect = submission.encoder.effect(node.func)
+        found = parts.inner.values()
+        return max(effect_of(submission, n, meets_users) for n in found)
+    effect = _of_call(submission, node, meets_users)
     for a in (*node.args, *node.kwargs.values()):
         if effect is Effect.WRITE:
             break
         if isinstance(a, Task):
-            effect = max(effect, effect_of(submission, a))
+            effect = max(effect, effect_of(submission, a, meets_users))
     if effect is not Effect.WRITE and _sorts(submission, node.kwargs.get("key")):
         return Effect.WRITE
     return effect
+
+
+def _of_call(
+    submission: Submission, node: Task, meets_users: Callable[[], bool]
+) -> Effect:
+    """What a function may do, where it gets these arguments.
+
+    A function of numpy that only computes may hand on a cell of an array of objects,
+    and calls the methods of other classes than numpy's own.
+    """
+    known = submission.encoder.effect(node.func)
+    if known is not Effect.WRITE or not computes(node.func, node.args, node.kwargs):
+        return known
+    return Effect.WRITE if meets_users() else Effect.ALIAS
 
 
 def _sorts(submission: Submission, key: Any) -> bool:

@@ -150,6 +150,15 @@ class Lent:
             return any(inner.writes(k) for k in parts.inner)
         return any(t.written and self._is_own(t) for t in self._all_taken(node))
 
+    def changes(self, key: Key) -> bool:
+        """Whether ``key`` may write into anything at all that it is given."""
+        node = self._graph.get(key)
+        if node is None or type(node) is Alias:
+            return False
+        if subgraph(node) is not None:
+            return True
+        return any(t.written for t in self._all_taken(node))
+
     def _is_own(self, t: Taken) -> bool:
         own, needs = self._value(t.value, t.whole or t.written)
         return own or any(map(self.holds, needs))

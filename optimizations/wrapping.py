@@ -11,8 +11,10 @@ from typing import Any
 
 from stratum_dask.graph import identity
 from stratum_dask.optimizations.copying import Memo, Uncopyable
+from stratum_dask.optimizations.copying_arrays import is_flat_array
 from stratum_dask.optimizations.handles import Second, privates
 from stratum_dask.optimizations.portable import Portable
+from stratum_dask.optimizations.purity.effects import computes
 
 __all__ = ["Isolated", "Opened", "Wrapper"]
 
@@ -35,6 +37,9 @@ _LIKE_A_FUNCTION = frozenset(
 _DEEPEST = 50
 """How far Dask may have nested results in each other, at most: a task's own result
 can be deeper than the stack."""
+
+
+_ATOMS = frozenset((int, float, complex, bool, str, type(None)))
 
 
 class Wrapper(Portable):
@@ -118,6 +123,17 @@ class Isolated(Wrapper):
                 raise
             return [_sent(value, error) for value in shared]
 
+    def _only_reads(
+        self, shared: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> bool:
+        """Whether numpy gets plain numbers here, of which it makes new ones."""
+        return (
+            all(map(is_flat_array, shared))
+            and computes(self.func, args, kwargs)
+            and all(_is_numbers(value) for value in (*args, *kwargs.values()))
+            and self.func.__name__ != "round"  # of old it gave integers back
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values = list(args)
         places = [
@@ -126,6 +142,8 @@ class Isolated(Wrapper):
             if (at in kwargs if isinstance(at, str) else at < len(args))
         ]
         shared = [kwargs[at] if isinstance(at, str) else args[at] for at in places]
+        if self._only_reads(shared, args, kwargs):
+            return self.func(*args, **kwargs)
         handles = self._privates(shared)
         for at, handle in zip(places, handles, strict=True):
             if isinstance(at, str):
@@ -133,6 +151,10 @@ class Isolated(Wrapper):
             else:
                 values[at] = handle
         return self.func(*values, **kwargs)
+
+
+def _is_numbers(value: object) -> bool:
+    return type(value) in _ATOMS or is_flat_array(value)
 
 
 def _on_worker() -> bool:

@@ -39,9 +39,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def strict():
-    """Every failure of ours is an error, whatever an earlier test has set."""
+    """Every failure of ours is an error, whatever an earlier test has set.
+
+    A client of `gen_cluster` that a test closes leaves itself as the scheduler.
+    """
     with dask.config.set(
-        {"stratum.on-fail": "raise", "stratum.check-invariants": True}
+        {
+            "stratum.on-fail": "raise",
+            "stratum.check-invariants": True,
+            "scheduler": None,
+        }
     ):
         yield
 
@@ -89,6 +96,13 @@ KNOWN_DEFECTS = {
         "test_patched_function_of_the_standard_library_is_called",
         "test_patched_function_of_a_library_is_called",
         "test_display_option_of_pandas_is_that_of_now",
+    ),
+    "two NaNs passed to one call are taken for one": (
+        "test_nan_twice_is_not_two_nans",
+        "test_nan_passed_twice_is_not_two_nans",
+    ),
+    "a list that delayed made a task of by traverse=False is not seen to be handed on": (
+        "test_list_that_was_made_a_task_is_that_list",
     ),
     "on a cluster isolated tasks do not see each other's writes": (
         "test_persisted_list_on_one_worker_shows_what_a_later_task_wrote",

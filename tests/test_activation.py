@@ -276,7 +276,10 @@ def test_register_plugin_on_a_running_cluster(tell):
             from stratum_dask.scheduler_plugins import StratumPlugin
             client.register_plugin(StratumPlugin())
             client.register_plugin(StratumPlugin())
-            got += [remote(client), remote(other)]
+            got.append(remote(client))
+            while made.scheduler.tasks:  # else the other client is given what lives
+                client.run_on_scheduler(list)
+            got.append(remote(other))
             one = made.scheduler.plugins["stratum"]
             other.register_plugin(StratumPlugin())
             same = made.scheduler.plugins["stratum"] is one

@@ -520,7 +520,7 @@ async def test_restart(c, s, ran, nanny):
         waiting = [client.compute(delayed(held)("go", 1)) for client in (c, other)]
         await until(lambda: len(named(s, "held")) == 1)
         await c.restart()
-        assert not s.tasks
+        await until(lambda: not s.tasks)
         nothing_is_left(s)
         await until(lambda: all(f.status == "cancelled" for f in waiting))
         again = [

@@ -1,28 +1,53 @@
-"""Whatever the graph, the plugin on gives what plain Dask gives, to the bit."""
+"""Whatever the graph, the plugin on gives what plain Dask gives, to the bit.
+
+The suite runs a few fixed examples; ``STRATUM_TEST_NIGHTLY=1`` thousands of random
+ones (``tox -e nightly``, see docs/internals.md).
+"""
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
+import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from types import SimpleNamespace
 
+import cloudpickle
 import dask
 import pytest
 from dask._task_spec import Alias, List, Task, TaskRef
 from dask.callbacks import Callback
 from dask.utils import funcname
+from distributed import Client, LocalCluster, SchedulerPlugin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Recipe
+from stratum_dask.scheduler_plugins import StratumPlugin
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
+sparse = pytest.importorskip("scipy.sparse")
+linear = pytest.importorskip("sklearn.linear_model")
 
 NIGHTLY = bool(os.environ.get("STRATUM_TEST_NIGHTLY"))
-EXAMPLES = 5000 if NIGHTLY else 150
+
+
+def profile(few, many):
+    """Some examples that are always the same, or many new ones at night."""
+    return settings(
+        max_examples=many if NIGHTLY else few,
+        derandomize=not NIGHTLY,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 # -- what the tasks do ------------------------------------------------------------
 
@@ -43,6 +68,32 @@ def mapping(seed):
     return {"k": [seed], "l": {"m": seed}}
 
 
+class Box:
+    def __init__(self, seed):
+        self.content = [seed]
+
+    def __repr__(self):
+        return f"Box({self.content})"
+
+
+def box(seed):
+    return Box(seed)
+
+
+def matrix(seed):
+    return sparse.csr_array([[0, seed + 1], [2, 0]])
+
+
+def ridge(seed):
+    return linear.Ridge(alpha=seed + 1.0).fit([[0], [1], [3]], [seed, 1, 2])
+
+
+def series(seed):
+    """What is drawn with a seed of one's own is drawn alike."""
+    rng = np.random.RandomState(seed)
+    return pd.Series(rng.rand(4), index=list("abcd"), name="s")
+
+
 def same(x):
     return x
 
@@ -54,6 +105,8 @@ def view(x):
         return x[["a", "c"]]
     if isinstance(x, list):
         return x[-1] if x else x
+    if isinstance(x, Box):
+        return x.content
     return x
 
 
@@ -89,6 +142,16 @@ def write(x, mark):
         x.append(mark)
     elif isinstance(x, dict):
         x[f"n{mark}"] = mark
+    elif isinstance(x, pd.Series):
+        x.loc["a"] = mark
+        x.name = f"n{mark}"
+    elif isinstance(x, Box):
+        x.content.append(mark)
+        x.mark = mark
+    elif sparse.issparse(x):
+        x.data[0] += mark
+    elif isinstance(x, linear.Ridge):
+        x.fit([[mark], [2], [3]], [0, 1, 2])
     return x
 
 
@@ -98,7 +161,7 @@ def write_away(x, mark):
     return mark
 
 
-SOURCES = (numbers, array, frame, mapping)
+SOURCES = (numbers, array, frame, mapping, box, matrix, ridge, series)
 LOOKS = (same, view, size, text, random_state, fail)
 WRITES = (write, write_away)
 
@@ -113,8 +176,12 @@ class Step:
 
 
 @st.composite
-def programs(draw):
-    """A program whose tasks write into an object only where order is certain."""
+def programs(draw, apart=False):
+    """A program whose tasks write into an object only where order is certain.
+
+    With ``apart`` they write only into what nobody else looks at. On a cluster who
+    else sees a write depends on where the tasks happen to run.
+    """
     steps: list[Step] = []
     # Whose memory a result may be.
     memory: list[frozenset[int]] = []
@@ -142,12 +209,14 @@ def programs(draw):
         held = frozenset().union(*(memory[t] for t in new.takes))
         if not ordered(steps, memory, new) or closed.intersection(new.takes):
             continue
-        if new.func in WRITES and (held & twice or forked(steps, held, x)):
-            continue
+        if new.func in WRITES:
+            last = None if apart else x
+            if held & twice or forked(steps, held, last):
+                continue
         if new.func is pair and memory[new.takes[0]] & memory[new.takes[1]]:
             twice |= held  # see test_one_object_that_comes_back_under_two_names
         if new.func in WRITES:
-            closed |= held - set(new.takes)
+            closed |= held if apart else held - set(new.takes)
         steps.append(new)
         fresh = new.func in (size, text, random_state, fail, write_away)
         memory.append(frozenset({i}) if fresh else held | {i})
@@ -187,11 +256,10 @@ def ancestors(steps, step):
 
 
 @st.composite
-def graphs(draw):
-    """Several programs, some of them equal, some only at their beginning."""
-    steps, closed = draw(programs())
-    graph, keys = {}, []
-    outputs = []
+def variants(draw, apart=False):
+    """The graphs of several programs, some equal, some only at their beginning."""
+    found = []
+    steps, closed = draw(programs(apart))
     for copy in range(draw(st.integers(1, 3))):
         mine = steps
         if copy and draw(st.booleans()):
@@ -202,6 +270,7 @@ def graphs(draw):
             mine = (*steps[:at], Step(step.func, step.takes, literal), *steps[at + 1 :])
             if draw(st.booleans()) and at not in closed:
                 mine = mine[: at + 1]
+        graph = {}
         names = [f"{s.func.__name__}-{copy}-{i}" for i, s in enumerate(mine)]
         for name, step in zip(names, mine, strict=True):
             args = [TaskRef(names[t]) for t in step.takes]
@@ -213,12 +282,40 @@ def graphs(draw):
             graph[name] = Task(name, step.func, *args)
         open_ = [n for i, n in enumerate(names) if i not in closed]
         wanted = draw(st.lists(st.sampled_from(open_), min_size=1, max_size=3))
+        found.append((graph, wanted))
+    return found
+
+
+@st.composite
+def graphs(draw):
+    """Several programs as one graph."""
+    graph, outputs = {}, []
+    for mine, wanted in draw(variants()):
+        graph |= mine
         outputs += wanted
-        keys.append(names)
     if draw(st.booleans()):
         graph["all"] = Task("all", text, List(*map(TaskRef, dict.fromkeys(outputs))))
         outputs = ["all"] if draw(st.booleans()) else [*outputs, "all"]
     return graph, tuple(dict.fromkeys(outputs))
+
+
+@st.composite
+def submissions(draw):
+    """Several programs, as their clients send them."""
+    sent = []
+    for graph, outputs in draw(variants(apart=True)):
+        outputs = list(dict.fromkeys(outputs))
+        if sent and draw(st.booleans()):
+            sent[-1].graph.update(graph)
+            sent[-1].outputs.extend(outputs)
+        else:
+            client, waits = draw(st.integers(0, 1)), draw(st.booleans())
+            sent.append(
+                SimpleNamespace(
+                    graph=graph, outputs=outputs, client=client, waits=waits
+                )
+            )
+    return sent
 
 
 def outcome(graph, outputs, scheduler, on):
@@ -249,6 +346,8 @@ def spelled(value):
         return [spelled(x) for x in value]
     if isinstance(value, dict):
         return [(k, spelled(x)) for k, x in value.items()]
+    if isinstance(value, Box):
+        return [(name, spelled(x)) for name, x in vars(value).items()]
     if isinstance(value, pd.DataFrame):
         columns = [(c, str(value[c].dtype), spelled(list(value[c]))) for c in value]
         return (columns, spelled(list(value.index)))
@@ -256,13 +355,8 @@ def spelled(value):
 
 
 @pytest.mark.parametrize("scheduler", ["sync", "threads"])
-@settings(
-    max_examples=EXAMPLES,
-    derandomize=not NIGHTLY,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.timeout(7200 if NIGHTLY else 120)
+@profile(120, 5000)
 @given(case=graphs())
 def test_results_are_those_of_plain_dask(scheduler, case):
     graph, outputs = case
@@ -274,6 +368,112 @@ def test_results_are_those_of_plain_dask(scheduler, case):
     assert not any(isinstance(x, Recipe) for x in found)
     assert calls["random_state"] == expected["random_state"]
     assert calls <= expected
+
+
+# -- the same on clusters -----------------------------------------------------------
+
+
+class Ran(SchedulerPlugin):
+    """Counts the tasks that ended, by their name and what they were sent with."""
+
+    def __init__(self):
+        self.names = Counter()
+
+    def transition(self, key, start, finish, *args, **kwargs):
+        if start == "processing" and finish in ("memory", "erred"):
+            self.names[key] += 1
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Two worker processes without the plugin, two with it, two clients for each."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    opened, sides = [], []
+    try:
+        for on in (False, True):
+            cluster = LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            opened.insert(0, cluster)
+            clients = [Client(cluster, set_as_default=False) for _ in range(2)]
+            opened[:0] = clients
+            if on:
+                clients[0].register_plugin(StratumPlugin())
+            ran = Ran()
+            clients[0].register_plugin(ran, name="ran")
+            sides.append((clients, clients[0].run_on_scheduler))
+        yield sides
+    finally:
+        for each in opened:
+            each.close()
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def ran_there(since, dask_scheduler):
+    """The tasks of one example that ended, by name."""
+    names = dask_scheduler.plugins["ran"].names
+    found = Counter()
+    for key, times in names.items():
+        if isinstance(key, str) and key.startswith(since):
+            found[key.removeprefix(since).partition("-")[0]] += times
+    return found
+
+
+runs = itertools.count()
+
+
+def sent_to(side, sent):
+    """What each output of each submission gives, and which tasks ran for it."""
+    clients, ask = side
+    # Dask takes a key that it knows for the work that it knows.
+    run = f"run{next(runs)}_"
+    answers = []
+    for submission in sent:
+        names = {key: run + key for key in submission.graph}
+        graph = {
+            names[k]: renamed(n, names[k], names) for k, n in submission.graph.items()
+        }
+        keys = [names[k] for k in submission.outputs]
+        futures = clients[submission.client].get(graph, keys, sync=False)
+        answers.append(futures)
+        if submission.waits:
+            for future in futures:
+                future.exception()
+    found = [[answer(future) for future in futures] for futures in answers]
+    return found, ask(ran_there, run)
+
+
+def renamed(node, key, names):
+    if type(node) is Alias:
+        return Alias(key, names[node.target])
+    args = [TaskRef(names[a.key]) if isinstance(a, TaskRef) else a for a in node.args]
+    return Task(key, node.func, *args)
+
+
+def answer(future):
+    error = future.exception()
+    return repr(error) if error is not None else spelled(future.result())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200 if NIGHTLY else 120)
+@profile(15, 1000)
+@given(sent=submissions())
+def test_results_are_those_of_plain_dask_on_a_cluster(clusters, sent):
+    without, with_us = clusters
+    plain, expected = sent_to(without, sent)
+    found, calls = sent_to(with_us, sent)
+    assert found == plain
+    if any(isinstance(x, str) for outputs in found for x in outputs):
+        return  # what ran before that is for the scheduler to say
+    assert calls["random_state"] == expected["random_state"]
+    assert calls.total() <= expected.total()
+
+
+# -- what was found so --------------------------------------------------------------
 
 
 def first(pair_of_lists):
@@ -311,3 +511,38 @@ def test_an_output_that_is_written_into_under_another_name():
     outputs = ["n", "n2", "w"]
     plain, _, _ = outcome(graph, outputs, "sync", on=False)
     assert outcome(graph, outputs, "sync", on=True)[0] == plain
+
+
+def program_of_three(name):
+    """A result, who writes into it, who takes both; and an equal one, far away."""
+    return {
+        f"n{name}": Task(f"n{name}", numbers, 0),
+        f"e{name}": Task(f"e{name}", numbers, 0),
+        f"w{name}": Task(f"w{name}", write_away, TaskRef(f"n{name}"), 0),
+        f"p{name}": Task(f"p{name}", pair, TaskRef(f"e{name}"), TaskRef(f"w{name}")),
+        f"q{name}": Task(f"q{name}", pair, TaskRef(f"n{name}"), TaskRef(f"p{name}")),
+    }
+
+
+@pytest.mark.parametrize("outputs", [["na", "nb", "wb", "qc"], ["wa", "qb", "qc"]])
+def test_a_merged_writer_of_results_that_stay_several(outputs):
+    graph = {}
+    for name in "abc":
+        graph |= program_of_three(name)
+    plain, _, _ = outcome(graph, outputs, "sync", on=False)
+    assert outcome(graph, outputs, "sync", on=True)[0] == plain
+
+
+def test_a_merged_writer_where_its_results_meet_in_one_task():
+    graph = {}
+    for name in "ab":
+        graph[f"n{name}"] = Task(f"n{name}", numbers, 0)
+        graph[f"w{name}"] = Task(f"w{name}", write, TaskRef(f"n{name}"), 0)
+        graph[f"r{name}"] = Task(f"r{name}", random_state, TaskRef(f"w{name}"))
+        pairs = TaskRef(f"n{name}"), TaskRef(f"r{name}")
+        graph[f"p{name}"] = Task(f"p{name}", pair, *pairs)
+    graph["all"] = Task("all", text, List(TaskRef("pa"), TaskRef("pb")))
+    plain, expected, _ = outcome(graph, ["pa", "pb", "all"], "sync", on=False)
+    found, calls, _ = outcome(graph, ["pa", "pb", "all"], "sync", on=True)
+    assert found == plain
+    assert calls["random_state"] == expected["random_state"] == 2

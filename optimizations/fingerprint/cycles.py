@@ -109,7 +109,7 @@ def walk(
         Gives the first byte and the content; called if `obj` is not known yet.
     """
     running: _Walk | None = getattr(_local, "walk", None)
-    hit = encoder.memo.get(id(obj))
+    hit = encoder.memo.get(_place(obj, encoder))
     outermost = running is None or running.encoder is not encoder
     if hit is not None:
         known = hit[1]
@@ -165,7 +165,7 @@ def _enter(
         _leave(running, position)
         _forget(memo, mark)
         if isinstance(error, Refused):
-            memo[id(obj)] = obj, error.with_traceback(None)
+            memo[_place(obj, encoder)] = obj, error.with_traceback(None)
         raise
     finally:
         running.open.pop()
@@ -182,9 +182,18 @@ def _enter(
         result = _IN_CIRCLE[result[:1]] + result[1:]
         running.done[id(obj)] = result
         running.circle.update((id(member), members) for member in members)
-    memo[id(obj)] = obj, result
+    memo[_place(obj, encoder)] = obj, result
     memo[~id(obj)] = obj, node.callee or result
     return result
+
+
+def _place(obj: object, encoder: Encoder) -> int:
+    """Where the encoding of a function is remembered.
+
+    An object with ``__call__`` has one as a value, too, in which it counts whether
+    the object was met before.
+    """
+    return id(obj) if encoder.is_function(obj) else ~id(obj)
 
 
 def _digested(encoder: Encoder, parts: tuple[bytes, bytes]) -> bytes:

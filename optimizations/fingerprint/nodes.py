@@ -32,7 +32,7 @@ from stratum_dask.optimizations.fingerprint.same import (
     SAME,
     SCALARS,
     references,
-    same_literals,
+    together,
 )
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
@@ -181,7 +181,7 @@ class NodeFingerprints:
         if len(node._dependencies) > 1:
             self._tell_apart(node, found, parts, callee.binder)
         if len(args) + len(kwargs) > 1:
-            parts += same_literals((*args, *kwargs.values()))
+            parts += together(self.encoder, (*args, *kwargs.values()))
         return self.encoder.digest(b"".join(parts))
 
     def _argument(self, a: Any, found: Mapping[Key, bytes]) -> bytes:

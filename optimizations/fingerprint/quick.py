@@ -15,11 +15,15 @@ from stratum_dask.optimizations.fingerprint.binding import Binder, Spelled
 from stratum_dask.optimizations.fingerprint.callees import REF, VALUE
 from stratum_dask.optimizations.fingerprint.values import Encoder
 
-__all__ = ["fill"]
+__all__ = ["CycleError", "fill"]
 
 _REMEMBERED = (str, int, bool, bytes, type(None))
 _LONG = (object(),)
 """An argument that has no short way."""
+
+
+class CycleError(ValueError):
+    """A graph that nobody can compute; Dask says so in its own words."""
 
 
 def fill(
@@ -49,7 +53,7 @@ def fill(
 
     Raises
     ------
-    ValueError
+    CycleError
         A task depends on itself.
     """
     get, have, plain = graph.get, found.get, callees.get
@@ -107,7 +111,7 @@ def fill(
                 if missing:
                     waits += 1
                     if waits > len(graph):  # each waits once, or for itself
-                        raise ValueError(f"task {key!r} depends on itself")
+                        raise CycleError(f"task {key!r} depends on itself")
                     stack.append(key)
                     stack += missing
                 else:

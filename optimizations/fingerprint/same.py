@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stratum_dask.graph import Alias, GraphNode, Key, Task, TaskRef
 
-__all__ = ["SAME", "SCALARS", "references", "same_literals"]
+if TYPE_CHECKING:
+    from stratum_dask.optimizations.fingerprint.values import Encoder
+
+__all__ = ["SAME", "SCALARS", "references", "together"]
 
 SAME = b"="
 SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
 
 
-def same_literals(values: tuple[Any, ...]) -> list[bytes]:
-    """Whether one object was passed twice, which a function that writes can see."""
-    places: dict[int, list[int]] = {}
-    for i, value in enumerate(values):
-        if type(value) not in SCALARS and not isinstance(value, GraphNode | TaskRef):
-            places.setdefault(id(value), []).append(i)
-    return [SAME + repr(p).encode() for p in places.values() if len(p) > 1]
+def together(encoder: Encoder, values: tuple[Any, ...]) -> list[bytes]:
+    """What several literals have in common, which a function can see.
+
+    Two may be one object, hold one, or look into the memory of one.
+
+    Examples
+    --------
+    >>> from stratum_dask.optimizations.fingerprint.values import Encoder
+    >>> a, b, encoder = [1], [1], Encoder()
+    >>> together(encoder, (a, [a])) == together(encoder, (a, [b]))
+    False
+    """
+    objects = tuple(
+        [
+            value
+            for value in values
+            if type(value) not in SCALARS and not isinstance(value, GraphNode | TaskRef)
+        ]
+    )
+    # Once more, as one value: what its parts share is part of its encoding.
+    return [SAME + encoder.value(objects)] if len(objects) > 1 else []
 
 
 def references(a: Any) -> list[Key]:

@@ -19,6 +19,7 @@ _SKIPPED = {
     *("__parameters__", "__type_params__", "__abstractmethods__", "_abc_impl"),
     *("__annotate__", "__annotations_cache__", "__annotate_func__"),
     *("__dataclass_fields__", "__dataclass_params__", "__classcell__"),
+    "__slotnames__",  # what pickling an object leaves in its class
 }
 # Descriptors that Python makes from __slots__ and from C structures.
 _DERIVED = (types.MemberDescriptorType, types.GetSetDescriptorType)

@@ -7,8 +7,10 @@ replaced by its digest.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
+import types
 from collections.abc import Callable, Iterable
 from itertools import chain, islice
 from typing import Any
@@ -62,6 +64,12 @@ _LEAVES: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda x: b"0",
     type(...): lambda x: b".",
     type(NotImplemented): lambda x: b"!",
+}
+
+
+_HOLDERS: dict[type, Callable[[Any], object]] = {
+    types.MethodType: lambda x: x.__self__,
+    functools.partial: lambda x: (x.args, x.keywords),
 }
 
 
@@ -130,15 +138,28 @@ class Encoder(Sharing):
         leaf = _LEAVES.get(cls)
         if leaf is not None:
             return leaf(obj)
-        kind = self._kinds.get(cls)
-        if kind is None:
-            kind = self._kinds[cls] = _resolve(cls)
+        kind = self.kind(cls)
         if kind is FUNCTION:
             raw = self.function(obj)
-            return b"F%d:" % len(raw) + raw
+            raw = b"F%d:" % len(raw) + raw
+            if self.places is not None and cls in _HOLDERS:
+                # Who calls two methods of one object can tell them from those of two.
+                raw += self.value(_HOLDERS[cls](obj))
+            return raw
         if self.places is not None:
             return self.nested(obj, kind)
         return self.whole(obj, kind)
+
+    def kind(self, cls: type) -> Kind:
+        """How objects of a class are encoded."""
+        kind = self._kinds.get(cls)
+        if kind is None:
+            kind = self._kinds[cls] = _resolve(cls)
+        return kind
+
+    def is_function(self, obj: object) -> bool:
+        """Whether an object has no other encoding than that of a function."""
+        return self.kind(type(obj)) is FUNCTION
 
     def function(self, obj: object) -> bytes:
         """Encoding of a function, class or other callable."""

@@ -15,6 +15,7 @@ from stratum_dask.optimizations.purity.calls import (
     Inside,
     Lit,
     Param,
+    Stream,
     is_seed,
     nameless,
 )
@@ -23,7 +24,7 @@ from stratum_dask.optimizations.purity.evidence import PURE, Evidence
 from stratum_dask.optimizations.purity.handing import handed, result, unknown
 from stratum_dask.optimizations.purity.known import WRITES_FIRST
 from stratum_dask.optimizations.purity.machine import Walker
-from stratum_dask.optimizations.purity.outer import mixed, outer
+from stratum_dask.optimizations.purity.outer import mixed, outer, sources
 from stratum_dask.optimizations.purity.reach import Named, Ref, State, hidden
 from stratum_dask.optimizations.purity.stack import Bound
 
@@ -66,6 +67,8 @@ def judge_call(w: Walker, func: Any, call: Call) -> Any:
     if evidence.makes:
         sign = {"iterator": ONESHOT, "number": NUMBER}.get(evidence.makes, UNSEEN)
         shared = result(w, func, call)
+        if sign is ONESHOT and sources(shared) and not outer(shared):
+            return Stream(sources(shared))
         return shared if outer(shared) else sign
     shared = result(w, func, call)
     plain = isinstance(obj, type) and nameless(obj) and shared is UNSEEN

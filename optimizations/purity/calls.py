@@ -18,11 +18,13 @@ __all__ = [
     "Call",
     "Count",
     "Demand",
+    "Fresh",
     "Inside",
     "Lit",
     "Mixed",
     "Param",
     "Source",
+    "Stream",
     "Written",
     "is_seed",
     "nameless",
@@ -94,6 +96,14 @@ class Mixed(NamedTuple):
     """A value that may be, hold, or be a part of each of its sources."""
 
     sources: frozenset[Source]
+
+
+class Fresh(Mixed):
+    """A new container or iterator of things that are parts of its sources."""
+
+
+class Stream(Fresh):
+    """One that can be read only once."""
 
 
 class Demand(NamedTuple):

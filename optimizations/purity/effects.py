@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from stratum_dask.optimizations.purity.places import canonical, installed, root_of
 from stratum_dask.optimizations.verdict import Effect
 
-__all__ = ["effect", "is_library_ufunc", "positional_outputs"]
+__all__ = ["computes", "effect", "is_library_ufunc", "positional_outputs"]
 
 # `add`, `mul` and `or_` are not here: of lists and dicts they share the elements
 _FRESH_OPERATORS = (
@@ -101,7 +101,8 @@ def effect(
     if isinstance(func, types.MethodType):
         return Effect.WRITE
     name = canonical(func)
-    root = root_of(name)
+    # numpy 1 does not say where its ufuncs are from
+    root = "numpy" if type(func).__name__ == "ufunc" else root_of(name)
     if root not in ("numpy", "dask", "sklearn", "pandas") or not installed(root):
         return Effect.WRITE
     if root == "numpy":
@@ -119,6 +120,22 @@ _PANDAS_LOOKS = {
     "pandas.core.reshape.merge.merge", "pandas.get_dummies",
     "pandas.core.reshape.encoding.get_dummies",
 }  # fmt: skip
+
+
+def computes(
+    func: object, args: Sequence[object], kwargs: Mapping[str, object]
+) -> bool:
+    """Whether this is a call of numpy that writes into nothing, its ``out`` included.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> computes(np.mean, ("a",), {}), computes(np.mean, ("a",), {"out": "b"})
+    (True, False)
+    """
+    if type(func).__module__ != "numpy":  # ufuncs, and what knows of its arrays
+        return False
+    return effect(func, args, kwargs) is Effect.FRESH
 
 
 _OUTPUTS = frozenset({"out", "overwrite_input"})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from stratum_dask.optimizations.purity.calls import UNSEEN, Call, Mixed
+from stratum_dask.optimizations.purity.calls import UNSEEN, Call, Fresh, Mixed
 from stratum_dask.optimizations.purity.contracts import refuse
 from stratum_dask.optimizations.purity.effects import positional_outputs
 from stratum_dask.optimizations.purity.known import MUTATORS
+from stratum_dask.optimizations.purity.lookers import gathers, looks_into
 from stratum_dask.optimizations.purity.machine import Walker
 from stratum_dask.optimizations.purity.members import changes_itself
-from stratum_dask.optimizations.purity.outer import fresh, mixed, outer, usual
+from stratum_dask.optimizations.purity.outer import fresh, mixed, outer, sources, usual
 from stratum_dask.optimizations.purity.places import root_of
 from stratum_dask.optimizations.purity.reach import Named, Ref, State
 from stratum_dask.optimizations.purity.stack import Bound
@@ -92,6 +93,11 @@ def result(w: Walker, func: Ref | Named | Bound, call: Call) -> Any:
     base = (func.base,) if isinstance(func, Bound) else ()
     given = [v for v in (*base, *_values(call)) if outer(v)]
     shared = [fresh(func, v, len(call.args)) for v in given]
+    rest = [v for v in (*base, *_values(call)) if not outer(v) and sources(v)]
+    if rest and looks_into(func, call.kwargs):
+        shared += [w.derive(v) for v in rest]
+    elif rest and not shared and gathers(func):
+        return Fresh(frozenset().union(*map(sources, rest)))
     return shared[0] if len(shared) == 1 else mixed(*shared)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from stratum_dask.optimizations.purity.calls import (
     UNSEEN,
     Demand,
+    Fresh,
     Inside,
     Lit,
     Mixed,
@@ -185,7 +186,9 @@ class Walker:
         if self.stores[name] <= 1:
             self.env[name] = value
             return
-        self.flow[name] = sources(value)
+        # Of a new container only what is in it is somebody else's, and that can't
+        # be told apart here.
+        self.flow[name] = NOTHING if type(value) is Fresh else sources(value)
         self.ever[name] = self.ever.get(name, NOTHING) | self.flow[name]
 
     def load(self, name: str) -> Any:
@@ -231,6 +234,8 @@ class Walker:
 
     def changes(self, owner: Any) -> None:
         """Something is written into an object."""
+        if isinstance(owner, Fresh):
+            return
         if isinstance(owner, (Ref, Named)):
             what = label(owner.obj) if isinstance(owner, Ref) else owner.path
             self._refuse_change(what)

@@ -12,10 +12,12 @@ from stratum_dask.optimizations.purity.calls import (
     RANGE,
     UNSEEN,
     Count,
+    Fresh,
     Inside,
     Lit,
     Param,
     Source,
+    Stream,
     shows_address,
 )
 from stratum_dask.optimizations.purity.callsteps import CALL_STEPS
@@ -155,12 +157,12 @@ def _swap(w: Walker, arg: int) -> None:
 
 def _return(w: Walker, arg: int) -> None:
     value = w.pop()
-    if value is ONESHOT:
+    if value is ONESHOT or isinstance(value, Stream):
         w.oneshot = True
     known = value in (NUMBER, ONESHOT) if not isinstance(value, tuple) else False
     if not known and not isinstance(value, Lit):
         w.found.returns.update(sources(value) or {Source("", "")})
-        if not isinstance(value, Inside):
+        if not isinstance(value, Inside | Fresh):
             w.found.whole.update(s.param for s in sources(value))
 
 

@@ -10,6 +10,7 @@ from stratum_dask.config import Settings, settings
 from stratum_dask.errors import ConfigError, StratumWarning
 from stratum_dask.graph import Graph, Key
 from stratum_dask.optimizations import Role, Rule, Submission, configured, optimize
+from stratum_dask.optimizations.fingerprint.quick import CycleError
 
 _ROUNDS = 5
 
@@ -92,6 +93,8 @@ def prepare(
         if said is not None:
             options["said"] = said()
         return Submission(graph, outputs, algorithm=chosen.fingerprint, **options)
+    except CycleError:
+        return None  # Dask will tell
     except Exception as e:  # noqa: BLE001 the user's computation goes on
         failed(e)
         return None
