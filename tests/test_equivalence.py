@@ -25,6 +25,7 @@ from distributed import Client, LocalCluster, SchedulerPlugin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stratum_dask.graph import rekey
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Recipe
 from stratum_dask.scheduler_plugins import StratumPlugin
@@ -434,7 +435,7 @@ def sent_to(side, sent):
     for submission in sent:
         names = {key: run + key for key in submission.graph}
         graph = {
-            names[k]: renamed(n, names[k], names) for k, n in submission.graph.items()
+            names[k]: rekey(n, names[k], names) for k, n in submission.graph.items()
         }
         keys = [names[k] for k in submission.outputs]
         futures = clients[submission.client].get(graph, keys, sync=False)
@@ -444,13 +445,6 @@ def sent_to(side, sent):
                 future.exception()
     found = [[answer(future) for future in futures] for futures in answers]
     return found, ask(ran_there, run)
-
-
-def renamed(node, key, names):
-    if type(node) is Alias:
-        return Alias(key, names[node.target])
-    args = [TaskRef(names[a.key]) if isinstance(a, TaskRef) else a for a in node.args]
-    return Task(key, node.func, *args)
 
 
 def answer(future):
