@@ -69,6 +69,6 @@ def _writing(submission: Submission, inputs: set[Key]) -> Iterator[Key]:
 def _set_apart(submission: Submission, alone: set[Key], why: Verdict) -> None:
     if alone:
         works = {submission.fingerprints[key] for key in alone}
-        if sum(f in works for f in submission.fingerprints.values()) > 1:
+        if sum(f in works for f in submission.fingerprints.values()) > len(works):
             submission.set_apart(alone)
             submission.verdicts.update(dict.fromkeys(alone, why))

@@ -2,18 +2,16 @@
 
 import asyncio
 import operator
-from collections import Counter
 
 import dask
 import pytest
 from dask.utils import key_split
-from distributed import Client, Event, SchedulerPlugin, wait
+from distributed import Client, Event, wait
 from distributed.utils_test import gen_cluster
 
 import stratum_dask
+from clusters import Ran
 from stratum_dask import activation
-from stratum_dask.graph import identity
-from stratum_dask.optimizations.private import Isolated
 
 activation.register()
 ON = {
@@ -24,20 +22,6 @@ ON = {
     "distributed.scheduler.validate": True,
 }
 delayed = dask.delayed
-
-
-class Ran(SchedulerPlugin):
-    """Counts tasks that ran; our own copies are not any."""
-
-    def __init__(self, scheduler):
-        self.scheduler = scheduler
-        self.names = Counter()
-
-    def transition(self, key, start, finish, *args, **kwargs):
-        if start == "processing" and finish in ("memory", "erred"):
-            func = getattr(self.scheduler.tasks[key].run_spec, "func", None)
-            if not (isinstance(func, Isolated) and func.func is identity):
-                self.names[key_split(key)] += 1
 
 
 def client_test(test):

@@ -9,6 +9,7 @@ of the last test, which is cut short otherwise; other numbers are other programs
 """
 
 import asyncio
+import functools
 import logging
 import os
 import random
@@ -16,18 +17,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections import Counter
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 import dask
 import pytest
 from dask.utils import key_split
-from distributed import Client, Event, Nanny, SchedulerPlugin, wait
+from distributed import Event, Nanny, wait
 from distributed.utils_test import captured_logger, gen_cluster
 
+import clusters
 import stratum_dask
+from clusters import Ran, another
 from stratum_dask.graph import identity
 from stratum_dask.optimizations.merge import Merge
 from stratum_dask.optimizations.private import Isolated
@@ -37,18 +38,7 @@ CONFIG = {"distributed.scheduler.validate": True}
 delayed = dask.delayed
 
 
-class Ran(SchedulerPlugin):
-    """Counts tasks that ended, by the name of their key; our copies are not any."""
-
-    def __init__(self, scheduler):
-        self.scheduler = scheduler
-        self.names = Counter()
-
-    def transition(self, key, start, finish, *args, **kwargs):
-        if start == "processing" and finish in ("memory", "erred"):
-            func = getattr(self.scheduler.tasks[key].run_spec, "func", None)
-            if not (isinstance(func, Isolated) and func.func is identity):
-                self.names[key_split(key)] += 1
+until = functools.partial(clusters.until, seconds=30.0)
 
 
 def life(config=None, **options):
@@ -82,18 +72,6 @@ def nothing_is_left(s):
     assert not plugin._waiting
     assert not [name for name in s.clients if name.startswith("stratum")]
     s.validate_state()
-
-
-async def until(holds, seconds=30.0):
-    """Wait for a state, and no longer than ``seconds``."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "this state never came"
-        await asyncio.sleep(0.01)
-
-
-def another(s):
-    return Client(s.address, asynchronous=True, set_as_default=False)
 
 
 def named(s, name):
@@ -320,7 +298,7 @@ def test_the_worker_that_has_a_shared_result_is_killed(tmp_path):
 
 
 CLIENT = """
-import sys, time
+import sys
 import dask
 from distributed import Client, Event
 
@@ -331,7 +309,7 @@ if __name__ == "__main__":
     client = Client({address!r})
     future = client.compute(dask.delayed(plus)(dask.delayed(held)("go")))
     own = client.compute(dask.delayed(held)("never"))
-    time.sleep(100)
+    own.result(100)
 """
 STEPS = """
 import stratum_dask
@@ -361,7 +339,7 @@ def test_a_client_is_killed_in_the_middle(tmp_path, monkeypatch):
     async def test(c, s, ran, worker):
         process = start(CLIENT.format(folder=str(tmp_path), address=s.address))
         try:
-            await until(lambda: len(named(s, "held")) == 2, 60)
+            await until(lambda: len(named(s, "held")) == 2, seconds=60)
             mine = c.compute(delayed(str)(delayed(steps.held)("go")))
             await until(lambda: len(s.tasks) == 4)
             assert len(named(s, "held")) == 2

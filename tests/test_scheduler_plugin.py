@@ -7,18 +7,14 @@ import asyncio
 import logging
 import operator
 import threading
-import time
-from collections import Counter
 
 import dask
 import pytest
 from dask.utils import key_split
 from distributed import (
-    Client,
     Event,
     Nanny,
     Queue,
-    SchedulerPlugin,
     Variable,
     fire_and_forget,
     get_client,
@@ -28,25 +24,14 @@ from distributed import (
 from distributed.utils_test import captured_logger, gen_cluster
 
 import stratum_dask
-from stratum_dask.graph import identity
-from stratum_dask.optimizations.private import Isolated
+from clusters import Ran, another, until
+from stratum_dask.graph import as_graph
+from stratum_dask.optimizations import Submission
 from stratum_dask.scheduler_plugins import StratumPlugin
+from stratum_dask.scheduler_plugins.registry import Registry
+from stratum_dask.scheduler_plugins.strangers import leave_alone
 
 VALIDATE = {"distributed.scheduler.validate": True}
-
-
-class Ran(SchedulerPlugin):
-    """Counts tasks that ran, by the name of their key; our own copies are not any."""
-
-    def __init__(self, scheduler):
-        self.scheduler = scheduler
-        self.names = Counter()
-
-    def transition(self, key, start, finish, *args, **kwargs):
-        if start == "processing" and finish in ("memory", "erred"):
-            func = getattr(self.scheduler.tasks[key].run_spec, "func", None)
-            if not (isinstance(func, Isolated) and func.func is identity):
-                self.names[key_split(key)] += 1
 
 
 def cluster_test(**options):
@@ -65,18 +50,6 @@ def cluster_test(**options):
         return gen_cluster(client=True, config=VALIDATE, **options)(run)
 
     return wrap
-
-
-async def until(holds, seconds=15.0):
-    """Wait for a state, and no longer than ``seconds``."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "this state never came"
-        await asyncio.sleep(0.01)
-
-
-def another(s):
-    return Client(s.address, asynchronous=True, set_as_default=False)
 
 
 def load(n):
@@ -201,6 +174,17 @@ async def test_nothing_is_merged_with_what_was_written_into(c, s, ran, worker):
     both = c.compute([x, delayed(len)(delayed(list)((1, 2)))])
     assert (await c.gather(both))[1] == 2
     assert ran["list"] == 2
+
+
+def test_what_lives_and_equals_nothing_is_not_set_apart():
+    graph = as_graph({"a": (load, 1), "b": (load, 2), "c": (total, "a")})
+    submission = Submission(graph, frozenset("bc"))
+    leave_alone(submission, Registry(), {"a": None, "b": None})
+    assert submission.apart == frozenset()
+    twins = Submission({**graph, "d": as_graph({"d": (load, 1)})["d"]}, frozenset("bd"))
+    leave_alone(twins, Registry(), {"a": None, "b": None})
+    assert twins.apart == {"a", "b"}
+    assert twins.fingerprints["a"] != twins.fingerprints["d"]
 
 
 @cluster_test()
