@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from stratum_dask.graph import Alias, DataNode, Key
+from stratum_dask.graph import Alias, DataNode, Graph, Key
 from stratum_dask.optimizations.lent import WRITES, Lent
 from stratum_dask.optimizations.submission import Submission
 from stratum_dask.optimizations.twins import meet
@@ -44,27 +44,27 @@ def alone(submission: Submission, kept: Mapping[Key, Key]) -> Alone:
         Tasks that could be merged, and with which one.
     """
     graph = submission.tasks
+    lent = Lent(submission.encoder.judge, graph)
     found: dict[Key, Verdict] = {}
     if submission.encoder.holds_objects:
-        gone = [k for k, target in kept.items() if k != target]
-        found = Lent(submission.encoder.judge, graph).among(gone)
+        found = lent.among(k for k, target in kept.items() if k != target)
     for key, verdict in found.items():
         for one in (key, kept[key]):
             if type(graph[one]) is not DataNode:
                 submission.verdicts.setdefault(one, verdict)
     keys = {*found, *(kept[k] for k in found)}
     wanted = {k for k in keys if submission.verdicts.get(k) is WRITES}
-    twins = meet(submission)
+    twins = meet(submission, lent)
     if twins is None:
         return Alone(frozenset(graph), frozenset(wanted), {}, {})
-    below = _below(submission, twins.copied | twins.made)
+    below = _below(graph, lent, twins.copied | twins.made)
     made = twins.made | keys | below
     copied, originals = _copied(submission, twins.copied - made, made)
     keys |= twins.copied | made
     return Alone(frozenset(keys), frozenset(wanted), copied, originals)
 
 
-def _below(submission: Submission, twins: AbstractSet[Key]) -> set[Key]:
+def _below(graph: Graph, lent: Lent, twins: AbstractSet[Key]) -> set[Key]:
     """All that comes after some twins, where one of these tasks may write.
 
     Only the pipeline's own tasks write into its own twin, and only they say in
@@ -72,7 +72,6 @@ def _below(submission: Submission, twins: AbstractSet[Key]) -> set[Key]:
     """
     if not twins:
         return set()
-    graph = submission.tasks
     users: dict[Key, list[Key]] = {}
     for key, node in graph.items():
         for need in node._dependencies:
@@ -83,7 +82,6 @@ def _below(submission: Submission, twins: AbstractSet[Key]) -> set[Key]:
         new = [k for k in users.get(stack.pop(), ()) if k not in found]
         found.update(new)
         stack += new
-    lent = Lent(submission.encoder.judge, graph)
     return found if any(map(lent.changes, found)) else set()
 
 

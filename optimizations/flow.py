@@ -13,7 +13,6 @@ from stratum_dask.graph import (
     GraphNode,
     Key,
     Task,
-    execute_subgraph,
     is_plain,
     roots,
     subgraph,
@@ -130,10 +129,6 @@ def effect_of(
     meets_users
         Whether it may get objects of the user's own classes.
     """
-    if type(node) is Task and node.func is not execute_subgraph:
-        effect = _of_call(submission, node, meets_users)
-        if effect is Effect.WRITE:  # most tasks are settled by their function
-            return effect
     if not isinstance(node, Task) or not is_plain(node):
         # Dask's own special nodes do not write; nobody knows what others do.
         home = type(node).__module__.partition(".")[0]

@@ -46,10 +46,17 @@ class Twins(NamedTuple):
     """Results that are made of these, each of its own."""
 
 
-def meet(submission: Submission) -> Twins | None:
+def meet(submission: Submission, lent: Lent) -> Twins | None:
     """Find the tasks in which equal results meet; None where it is too much to see.
 
     Those that equal others as far as fingerprints go get one of their own.
+
+    Parameters
+    ----------
+    submission
+        The graph; results are handed on by reference.
+    lent
+        Knows what its tasks hand on.
 
     Examples
     --------
@@ -59,12 +66,11 @@ def meet(submission: Submission) -> Twins | None:
     >>> graph = as_graph({"a": (float, "nan"), "b": (float, "nan"),
     ...                   "w": (wrap, "b"), "x": (among, "a", "w")})
     >>> s = Submission(graph, frozenset({"x"}), by_reference=True)
-    >>> twins = meet(s)
+    >>> twins = meet(s, Lent(s.encoder.judge, graph))
     >>> sorted(twins.copied), sorted(twins.made)
     (['a', 'b'], ['w'])
     """
     graph, fingerprints = submission.tasks, submission.fingerprints
-    lent = Lent(submission.encoder.judge, graph)
     aliases = roots(graph)
     copied: set[Key] = set()
     made: set[Key] = set()

@@ -77,7 +77,8 @@ class Binder:
         -------
         tuple
             In the order of the parameters: a number is the place of a positional
-            argument, a string the name of a keyword, and what is spelled stands for itself.
+            argument, a string the name of a keyword, and what is spelled stands for
+            itself.
         """
         known = self._plans.get((count, names))
         if known is None:
@@ -101,6 +102,17 @@ class Binder:
             items += [_MORE, *range(size, count)]
         return (*items, *rest)
 
+    def ordered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The arguments of a call, and what is spelled already, as `plan` says."""
+        return [
+            item
+            if type(item) is Spelled
+            else args[item]
+            if type(item) is int
+            else kwargs[item]  # type: ignore[index]
+            for item in self.plan(len(args), tuple(kwargs))
+        ]
+
     def bind(
         self,
         args: tuple[Any, ...],
@@ -108,12 +120,8 @@ class Binder:
         spell: Callable[[Any], bytes],
     ) -> list[bytes]:
         """The parts of a call, in the order of the parameters."""
-        return [
-            item
-            if type(item) is Spelled
-            else spell(args[item] if type(item) is int else kwargs[item])  # type: ignore[index]
-            for item in self.plan(len(args), tuple(kwargs))
-        ]
+        items = self.ordered(args, kwargs)
+        return [item if type(item) is Spelled else spell(item) for item in items]
 
 
 def binder(func: Callable[..., Any], encoder: Encoder) -> Binder | None:

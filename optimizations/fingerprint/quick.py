@@ -17,7 +17,8 @@ from stratum_dask.optimizations.fingerprint.values import Encoder
 
 __all__ = ["CycleError", "fill"]
 
-_REMEMBERED = (str, int, bool, bytes, type(None))
+# Not bytes: they can be large, and Python would hash them besides.
+_REMEMBERED = (str, int, bool, type(None))
 _LONG = (object(),)
 """An argument that has no short way."""
 
@@ -141,14 +142,6 @@ def _inputs_first(graph: Graph) -> Iterable[tuple[Key, GraphNode]]:
 
 def _ordered(binder: Binder | None, node: Task) -> Iterable[Any]:
     """The arguments in the order in which they are spelled."""
-    args, kwargs = node.args, node.kwargs
-    if binder is None:
-        return (*args, *_LONG) if kwargs else args
-    return [
-        item
-        if type(item) is Spelled
-        else args[item]
-        if type(item) is int
-        else kwargs[item]
-        for item in binder.plan(len(args), tuple(kwargs))
-    ]
+    if binder is not None:
+        return binder.ordered(node.args, node.kwargs)
+    return (*node.args, *_LONG) if node.kwargs else node.args
