@@ -14,6 +14,7 @@ from stratum_dask.optimizations import Submission
 from stratum_dask.optimizations.isolate import places
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.scheduler_plugins.registry import Registry
+from stratum_dask.scheduler_plugins.retention.keeper import Retention
 from stratum_dask.scheduler_plugins.strangers import leave_alone
 from stratum_dask.seams import scheduler as seam
 from stratum_dask.tally import Tally, tally
@@ -60,6 +61,8 @@ class StratumPlugin(SchedulerPlugin):
         What lives, by fingerprint.
     total
         What was asked for and what was merged so far.
+    retention
+        What is kept after clients have let go, or None where that is switched off.
     """
 
     name = "stratum"
@@ -68,6 +71,7 @@ class StratumPlugin(SchedulerPlugin):
     def __init__(self) -> None:
         self.registry = Registry()
         self.total = Tally()
+        self.retention: Retention | None = None
         self._scheduler: Scheduler | None = None
         self._waiting: dict[Key, int] = {}
         self._said: set[str] = set()

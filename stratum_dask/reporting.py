@@ -56,6 +56,8 @@ class Report:
             "ran": total.run,
             "merged": self.merged,
             "seconds_saved": round(total.seconds_saved, 6),
+            "retained": total.retained,
+            "retention_seconds_saved": round(total.retention_seconds, 6),
             "merged_by_function": dict(total.merged.most_common()),
             "refused": [
                 {**refusal._asdict(), "tasks": n}
@@ -74,6 +76,11 @@ class Report:
             f"  merged         {self.merged:>10,}",
             f"  seconds saved  {total.seconds_saved:>10,.2f}",
         ]
+        if total.retained:
+            lines.append(
+                f"  kept results   {total.retained:>10,} used again, which saved "
+                f"{total.retention_seconds:,.2f} of these seconds"
+            )
         for name, n in total.merged.most_common(10):
             lines.append(f"    {name:<28} {n:>8,} merged")
         for refusal, n in total.refused.most_common(10):

@@ -47,6 +47,10 @@ class Tally:
     isolated: int = 0
     """Tasks that get private handles on shared results."""
     seconds_saved: float = 0.0
+    retained: int = 0
+    """Tasks that did not run because a scheduler had kept their results."""
+    retention_seconds: float = 0.0
+    """What of the seconds saved is due to these."""
 
     def add(self, other: Tally) -> None:
         """Count ``other`` in."""
@@ -57,6 +61,8 @@ class Tally:
         self.refused.update(other.refused)
         self.isolated += other.isolated
         self.seconds_saved += other.seconds_saved
+        self.retained += other.retained
+        self.retention_seconds += other.retention_seconds
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data, for another process."""
