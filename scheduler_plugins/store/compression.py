@@ -42,7 +42,8 @@ def pays(codec: str, data: memoryview) -> bool:
 
 def compress(codec: str, data: memoryview) -> memoryview:
     """``data`` in the form that `decompress` reads."""
-    return memoryview(_codec(codec).compress(data))
+    found = _codec(codec).compress(data)
+    return memoryview(found)[: found.size]  # the buffer itself is longer
 
 
 def decompress(codec: str, data: Any, size: int) -> bytearray:

@@ -117,7 +117,7 @@ def read_header(file: BinaryIO) -> Header:
         raise EntryError("foreign" if start else "truncated", "it does not begin so")
     if len(start) < _START:
         raise EntryError("truncated", f"it ends after {len(start)} bytes")
-    magic, version, length, size = _FIXED.unpack(start[: _FIXED.size])
+    _, version, length, size = _FIXED.unpack(start[: _FIXED.size])
     if version > VERSION:
         # Later versions keep this much: a flipped bit is no later version.
         checksum, raw = start[_FIXED.size :], file.read(min(length, _LARGEST_HEADER))

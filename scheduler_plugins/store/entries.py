@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 from stratum_dask.optimizations import Refused
 from stratum_dask.scheduler_plugins.store import compression as codecs
 from stratum_dask.scheduler_plugins.store import formats
+from stratum_dask.scheduler_plugins.store.comparing import fingerprint
 from stratum_dask.scheduler_plugins.store.container import (
     Header,
     pack,
@@ -142,7 +143,7 @@ class Entries:
         if pickles:
             # A class of the user's is in it by name, and may be another one by now.
             try:
-                found = formats.fingerprint(value)
+                found = fingerprint("pickle", value)
             except Refused as e:
                 raise EntryError("changed", e.reason) from None
             if found != header.value:

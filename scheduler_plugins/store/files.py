@@ -157,7 +157,7 @@ class LocalFiles:
             raise EntryError("missing", f"{self.path(key)} is gone") from None
         except OSError as e:
             raise EntryError("denied", f"{self.path(key)}: {e.strerror}") from None
-        return os.fdopen(descriptor, "rb", buffering=0)  # type: ignore[return-value]
+        return os.fdopen(descriptor, "rb", buffering=0)
 
     def is_own(self, file: BinaryIO) -> bool:
         return is_own_file(file.fileno())

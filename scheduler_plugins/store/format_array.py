@@ -7,7 +7,7 @@ from typing import Any
 __all__ = ["decode", "encode"]
 
 _KINDS = "biufcmMSU"
-_SPREAD = 4
+_SPREAD = 8
 """Memory that a view may look into, as a multiple of its own size."""
 
 
@@ -49,7 +49,7 @@ def encode(obj: Any) -> tuple[dict[str, Any], memoryview] | None:
         flat = np.ascontiguousarray(obj)
     if obj.nbytes == 0:
         return meta, memoryview(b"")
-    return meta, memoryview(flat.reshape(-1).view(np.uint8))
+    return meta, flat.reshape(-1).view(np.uint8).data
 
 
 def decode(meta: dict[str, Any], frame: bytearray) -> Any:

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from stratum_dask.optimizations import Refused
-from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.scheduler_plugins.store import (
     format_array,
     format_arrow,
     format_pickle,
     format_plain,
 )
+from stratum_dask.scheduler_plugins.store.comparing import fingerprint, layouts
 from stratum_dask.scheduler_plugins.store.problems import EntryError, NotStored
 
-__all__ = ["Encoded", "decode", "encode", "fingerprint"]
+__all__ = ["Encoded", "decode", "encode"]
 
 
 class Encoded(NamedTuple):
@@ -33,12 +33,6 @@ class Encoded(NamedTuple):
     frames: list[memoryview]
     value: str
     """Fingerprint of the value."""
-
-
-def fingerprint(obj: object) -> str:
-    """What a value is, for comparing; raises `Refused` where that can't be told."""
-    encoder = Encoder()
-    return encoder.digest(encoder.value(obj)).hex()
 
 
 def encode(obj: Any, *, pickles: bool) -> Encoded:
@@ -65,25 +59,25 @@ def encode(obj: Any, *, pickles: bool) -> Encoded:
     ...
     stratum_dask.scheduler_plugins.store.problems.NotStored: a set needs a pickle, ...
     """
-    kind = type(obj).__name__
+    kind, tried, why = type(obj).__name__, "", ""
     if getattr(type(obj), "__stratum_recipe__", False):
         raise NotStored("it stands for what each reader makes anew")
-    try:
-        value = fingerprint(obj)
-    except Refused as e:
-        raise NotStored(f"a {kind} cannot be compared: {e.reason}") from None
-    tried = ""
     for found in _attempts(obj, pickles):
         tried = found.format
-        copied = [bytearray(frame) for frame in found.frames]
         try:
+            value = fingerprint(tried, obj)
+            copied = [bytearray(frame) for frame in found.frames]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                again = decode(found.format, found.meta, copied, pickles=pickles)
-            if _is_same(found.format, obj, value, again):
+                again = decode(tried, found.meta, copied, pickles=pickles)
+            if _is_same(tried, obj, value, again):
                 return found._replace(value=value)
-        except (EntryError, Refused):
-            continue
+        except Refused as e:
+            why = e.reason
+        except EntryError as e:
+            why = str(e)
+    if why:
+        raise NotStored(f"a {kind} cannot be compared: {why}")
     if tried == "pickle":
         raise NotStored(f"a {kind} does not come back from a pickle as it was")
     if pickles:
@@ -111,9 +105,8 @@ def _attempts(obj: Any, pickles: bool) -> Iterator[Encoded]:
 def _is_same(name: str, obj: Any, value: str, again: Any) -> bool:
     if type(again) is not type(obj) and name != "pickle":
         return False
-    if fingerprint(again) != value:  # of a class in the pickle this says the content
-        return False
-    return name != "arrow" or format_arrow.layout(again) == format_arrow.layout(obj)
+    # Of a class that is in a pickle the fingerprint says that it is the same one.
+    return fingerprint(name, again) == value and layouts(again) == layouts(obj)
 
 
 def decode(

@@ -1,0 +1,1 @@
+"""Results that outlive their cluster: files, an index, and when to use them."""
