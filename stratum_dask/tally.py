@@ -85,6 +85,7 @@ def tally(submission: Submission) -> Tally:
     original = submission.original
     counts = Tally(graphs=1, asked=_tasks(original), run=_tasks(submission.tasks))
     counts.run -= len(submission.copies)  # a copy runs nothing of the user's
+    counts.run -= len(submission.loaded)  # nor does what reads a stored result
     counts.isolated = len(submission.isolated)
     before = submission.unmerged
     functions: dict[int, str] = {}  # their names cost more than the counting

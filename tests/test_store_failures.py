@@ -311,7 +311,8 @@ for i in range(200):
 """
 
 
-def test_killed_in_the_middle_of_200_writes(folder, opened, after=90):
+def test_killed_in_the_middle_of_200_writes(folder, opened):
+    after = 90
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE, text=True
     ) as process:
