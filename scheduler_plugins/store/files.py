@@ -59,6 +59,9 @@ class Files(Protocol):
     def is_own(self, file: BinaryIO) -> bool:
         """Whether nobody but this user can have written an open entry."""
 
+    def has(self, key: str) -> bool:
+        """Whether an entry is there."""
+
     def remove(self, key: str) -> None:
         """Remove an entry if it is there."""
 
@@ -161,6 +164,9 @@ class LocalFiles:
 
     def is_own(self, file: BinaryIO) -> bool:
         return is_own_file(file.fileno())
+
+    def has(self, key: str) -> bool:
+        return self.path(key).exists()
 
     def remove(self, key: str) -> None:
         with suppress(FileNotFoundError):

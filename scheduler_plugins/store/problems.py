@@ -52,5 +52,10 @@ REMEDIES: dict[str, str] = {
     "stratum.store.pickle: always if you trust all who can write there",
     "changed": "a class that it holds has changed since; it is removed",
     "unreadable": "it is removed; a library that made it may be missing",
+    "full": "free some space, or lower stratum.store.limit",
+    "unwritable": "see that the folder can be written to",
+    "absent": "install stratum-dask on all workers",
+    "mixed": "let all workers have the libraries that the scheduler has",
+    "elsewhere": "name a folder, or a URL, that the scheduler and all workers share",
 }
 """Kind of failure -> what a person can do about it."""

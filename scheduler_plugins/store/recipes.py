@@ -37,7 +37,8 @@ class Recipe(NamedTuple):
         """
         graph = cull(self.graph, {self.key})
         names = {key: f"{name}-{i}" for i, key in enumerate(graph)}
-        layers: dict[tuple[Any, ...], MaterializedLayer] = {}
+        parts: dict[str, Graph] = {}
+        noted: dict[str, dict[str, Any]] = {}
         for key, node in graph.items():
             notes = {
                 kind: value(key) if callable(value) else value
@@ -48,13 +49,17 @@ class Recipe(NamedTuple):
                 for kind, values in self.by_type.items()
                 if values.get(key) is not None
             )
-            mark = tuple(sorted((kind, repr(value)) for kind, value in notes.items()))
-            layer = layers.get(mark)
-            if layer is None:
-                layer = layers[mark] = MaterializedLayer({}, annotations=notes or None)
-            layer.mapping[names[key]] = rekey(node, names[key], dict(names))
-        found = {f"{name}-layer-{i}": layer for i, layer in enumerate(layers.values())}
-        return HighLevelGraph(found, {each: set() for each in found}), names[self.key]
+            mark = repr(sorted((kind, repr(value)) for kind, value in notes.items()))
+            noted[mark] = notes
+            new = names[key]
+            parts.setdefault(mark, {})[new] = rekey(node, new, dict(names))
+        layers = {
+            f"{name}-layer-{i}": MaterializedLayer(
+                part, annotations=noted[mark] or None
+            )
+            for i, (mark, part) in enumerate(parts.items())
+        }
+        return HighLevelGraph(layers, {each: set() for each in layers}), names[self.key]
 
 
 class Recipes:

@@ -74,6 +74,10 @@ class RemoteFiles:
         except Exception as e:  # noqa: BLE001 file systems fail in ways of their own
             raise EntryError("denied", f"{self.path(key)}: {e!r}") from None
 
+    def has(self, key: str) -> bool:
+        self.fs.invalidate_cache()
+        return bool(self.fs.exists(self.path(key)))
+
     def remove(self, key: str) -> None:
         with suppress(FileNotFoundError):
             self.fs.rm_file(self.path(key))

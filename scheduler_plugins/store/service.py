@@ -30,13 +30,24 @@ if TYPE_CHECKING:
 
     from stratum_dask.scheduler_plugins.plugin import StratumPlugin
 
-__all__ = ["StoreService"]
+__all__ = ["FLUSH", "StoreService"]
 
 logger = logging.getLogger("stratum_dask")
 
 _STAYS = frozenset({"missing", "newer", "denied", "environment", "untrusted"})
 """Failures after which a file is left to whoever has put it there."""
+_HAPPENED = {
+    "full": "the disk is full, and nothing is written for a minute",
+    "denied": "a file may not be read or written",
+    "unwritable": "a result could not be written, and nothing is for a minute",
+    "absent": "a worker cannot write",
+    "mixed": "workers have other libraries than the scheduler, so nothing is written",
+    "elsewhere": "what a worker has written is not where the scheduler looks",
+    "unreadable": "an entry cannot be read",
+    "environment": "an entry is of another environment than the worker's",
+}
 FLUSH = "stratum_store_flush"
+"""What a scheduler is asked for by who wants all to be written."""
 
 
 class StoreService:
@@ -61,6 +72,7 @@ class StoreService:
         self._plugin = plugin
         self._scheduler = scheduler
         self._bad: set[str] = set()
+        self._said: set[str] = set()
         self._hits: deque[str] = deque()
         self._read = [0, 0]
         self._saved = 0.0
@@ -97,6 +109,11 @@ class StoreService:
         scheduler.handlers[FLUSH] = service.writer.flush
         service.writer.start()
         return service
+
+    async def before_close(self) -> None:
+        """Write what is worth it while there are workers that have it."""
+        if seconds := self.store.options.flush:
+            await self.writer.flush(seconds)
 
     async def close(self) -> None:
         """Let go of what is open."""
@@ -194,16 +211,24 @@ class StoreService:
         self.store.bandwidth.learn(str(message["format"]), nbytes, seconds)
         self._hits.append(message["entry"])
 
-    def fail(self, kind: str, detail: str, *, entry: str = "", worker: str = "") -> None:
+    def fail(
+        self, kind: str, detail: str, *, entry: str = "", worker: str = ""
+    ) -> None:
         """Count what could not be read or written, and say so once."""
         self.failures += 1
         where = f" on {worker}" if worker else ""
-        remedy = REMEDIES.get(kind, "see that the folder can be written to")
-        self._plugin.say_once(
-            f"the store {self.store.url}: {_LEAD.get(kind, 'an entry cannot be used')}"
-            f"{where}. Its result is computed. What to do: {remedy}.",
-            detail,
-        )
+        remedy = REMEDIES[kind]
+        if kind not in self._said:
+            self._said.add(kind)
+            logger.warning(
+                "stratum's store %s: %s%s (%s). Results are right, and computed where "
+                "they cannot be read. What to do: %s. This is said once.",
+                self.store.url,
+                _HAPPENED.get(kind, f"an entry is {kind}"),
+                where,
+                detail,
+                remedy,
+            )
         self._scheduler.log_event(
             "stratum",
             {
@@ -216,9 +241,7 @@ class StoreService:
         )
         if entry:
             self._bad.add(entry)
-            if kind in _STAYS:
-                self.writer.known.forget(entry)
-            else:
+            if kind not in _STAYS:
                 asyncio.get_running_loop().create_task(self._remove(entry))
 
     async def _remove(self, entry: str) -> None:
@@ -239,4 +262,6 @@ class StoreService:
 def _pickled(recipe: Any, name: str) -> bytes:
     import cloudpickle
 
-    return bytes(cloudpickle.dumps(recipe.packed(name), protocol=pickle.HIGHEST_PROTOCOL))
+    return bytes(
+        cloudpickle.dumps(recipe.packed(name), protocol=pickle.HIGHEST_PROTOCOL)
+    )

@@ -37,7 +37,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 async def install(dask_worker: Worker) -> dict[str, str]:
     """Let a worker write when it is asked to; return what its results depend on."""
-    dask_worker.handlers[WRITE] = functools.partial(write, dask_worker)
+
+    async def handle(**request: Any) -> dict[str, Any]:
+        return await write(dask_worker, **request)
+
+    dask_worker.handlers[WRITE] = handle
     return environment()
 
 
@@ -103,7 +107,7 @@ def _write(
         return {"failed": kind, "detail": f"{e.strerror or e}: {url}"}
     except MemoryError:
         return {"later": "memory is short"}
-    except Exception as e:  # noqa: BLE001 file systems and classes fail in their ways
+    except Exception as e:
         logger.debug("stratum could not store a result", exc_info=True)
         return {"failed": "unwritable", "detail": f"{type(e).__name__}: {e}"}
     header = asdict(written.header)
