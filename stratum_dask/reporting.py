@@ -58,6 +58,8 @@ class Report:
             "seconds_saved": round(total.seconds_saved, 6),
             "retained": total.retained,
             "retention_seconds_saved": round(total.retention_seconds, 6),
+            "stored": total.stored,
+            "store_seconds_saved": round(total.store_seconds, 6),
             "merged_by_function": dict(total.merged.most_common()),
             "refused": [
                 {**refusal._asdict(), "tasks": n}
@@ -80,6 +82,11 @@ class Report:
             lines.append(
                 f"  kept results   {total.retained:>10,} used again, which saved "
                 f"{total.retention_seconds:,.2f} of these seconds"
+            )
+        if total.stored:
+            lines.append(
+                f"  from the store {total.stored:>10,} read, which saved "
+                f"{total.store_seconds:,.2f} of these seconds"
             )
         for name, n in total.merged.most_common(10):
             lines.append(f"    {name:<28} {n:>8,} merged")

@@ -51,6 +51,10 @@ class Tally:
     """Tasks that did not run because a scheduler had kept their results."""
     retention_seconds: float = 0.0
     """What of the seconds saved is due to these."""
+    stored: int = 0
+    """Tasks that read their results from a store."""
+    store_seconds: float = 0.0
+    """What of the seconds saved is due to these."""
 
     def add(self, other: Tally) -> None:
         """Count ``other`` in."""
@@ -63,6 +67,8 @@ class Tally:
         self.seconds_saved += other.seconds_saved
         self.retained += other.retained
         self.retention_seconds += other.retention_seconds
+        self.stored += other.stored
+        self.store_seconds += other.store_seconds
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data, for another process."""
