@@ -128,6 +128,10 @@ class StratumPlugin(SchedulerPlugin):
             self._counting.hits(*self.retention.hits(chosen))
         return chosen
 
+    def is_intact(self, ts: TaskState) -> bool:
+        """Whether a result is still what its function returned."""
+        return self._guard.is_intact(ts)
+
     def keep_intact(self, ts: TaskState) -> bool:
         """See to it that a result stays what its function returned, if it still is."""
         return self._guard.keep_intact(ts)
@@ -224,6 +228,8 @@ class StratumPlugin(SchedulerPlugin):
         elif finish == "memory" and start == "processing":
             if key in self.registry.fingerprints:
                 self._counting.made(key, kwargs.get("startstops") or ())
+                if self.store is not None:
+                    self.store.writer.made(key)
                 if self.retention is not None and self._precaution is not None:
                     ts = self._scheduler.tasks[key]
                     worker = self._scheduler.workers.get(kwargs.get("worker", ""))
