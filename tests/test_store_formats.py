@@ -13,7 +13,7 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
@@ -99,6 +99,12 @@ TEXT = "arrow" if FRAME["s"].dtype != object else "pickle"
         (scipy.sparse.csr_matrix(np.eye(3)), "pickle"),
         (LogisticRegression().fit([[0.0], [1.0]], [0, 1]), "pickle"),
         (OneHotEncoder().fit([["a"], ["b"]]), "pickle"),
+        ({"rng": np.random.default_rng(3)}, "pickle"),
+        ([np.random.RandomState(3)], "pickle"),
+        (
+            HistGradientBoostingRegressor(max_iter=2).fit(np.eye(9), np.arange(9.0)),
+            "pickle",
+        ),
         (RandomForestRegressor(3).fit(np.eye(9), np.arange(9.0)), "pickle"),
     ],
     ids=lambda value: type(value).__name__,

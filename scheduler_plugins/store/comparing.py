@@ -19,6 +19,18 @@ _WORK = 10_000
 _DEEPEST = 4
 
 
+def _generator(encoder: Encoder, obj: Any) -> bytes:
+    if type(obj).__name__ == "RandomState":
+        return encoder.value(("RandomState", obj.get_state(legacy=False)))
+    bits = obj.bit_generator
+    seeds = getattr(getattr(bits, "seed_seq", None), "state", None)
+    return encoder.value((type(bits).__name__, bits.state, seeds))
+
+
+_GENERATORS = ("Generator", "RandomState")
+_GENERATOR = Kind(_generator)
+
+
 class _Content(Encoder):
     """An encoder to which it is all one which arrays lie in one piece of memory.
 
@@ -52,6 +64,13 @@ class _Content(Encoder):
             return super().alone(obj, encode, mutable)
         finally:
             self._arrays = arrays
+
+    def kind(self, cls: type) -> Kind:
+        # As an argument of a task it may change with use, and is refused; here it is
+        # in a result that lies still, a fitted HistGradientBoosting for one.
+        if cls.__module__.startswith("numpy.random") and cls.__name__ in _GENERATORS:
+            return _GENERATOR
+        return super().kind(cls)
 
     def nested(self, obj: object, kind: Kind) -> bytes:
         if type(obj).__module__ == "numpy" and hasattr(obj, "__array_interface__"):
