@@ -243,5 +243,5 @@ def _equal(one: Any, two: Any) -> bool:
     if type(one) is Nested:
         return one.code is two.code and one.around == two.around
     if type(one) is Value:
-        return one == two
+        return bool(one == two)
     return bool(one.name == two.name) and _equal(one.base, two.base)
