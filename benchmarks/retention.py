@@ -83,15 +83,17 @@ class Cache:
                 self.bytes -= self.trace.nodes[work].nbytes
                 self.gone(now)
 
-    def rebuild(self, work: Work) -> float:
-        """Seconds to compute a result again, with what is not kept."""
+    def rebuild(
+        self, work: Work, stays: Callable[[Work], bool] = lambda need: True
+    ) -> float:
+        """Seconds to compute a result again, with what is not kept, or will not be."""
         nodes, seen, total = self.trace.nodes, {work}, 0.0
         stack = [work]
         while stack:
             node = nodes[stack.pop()]
             total += node.seconds
             for need in node.needs:
-                if need not in seen and need not in self.kept:
+                if need not in seen and not (need in self.kept and stays(need)):
                     seen.add(need)
                     stack.append(need)
         return total
@@ -199,6 +201,7 @@ class Stratum(Cache):
         self.policy = Policy()
         self.policy.history = History(half_life=self.half_life)
         self.floors: dict[Work, float] = {}
+        self.last: dict[Work, float] = {}
 
     def seen(self, contents: Iterable[Work]) -> None:
         self.policy.history.graph(contents)
@@ -207,6 +210,8 @@ class Stratum(Cache):
         self.policy.history.add(work)
         self.used(work)
 
+        self.last[work] = 0.0
+
     def used(self, work: Work) -> None:
         self.floors[work] = self.policy.floor
 
@@ -214,12 +219,13 @@ class Stratum(Cache):
         self.policy.let_go(score)
 
     def score(self, work: Work) -> float:
-        return self.policy.score(
+        self.last[work] = self.policy.score(
             work,
             self.floors[work],
-            self.rebuild(work),
             self.trace.nodes[work].nbytes,
+            lambda score: self.rebuild(work, lambda need: self.last[need] > score),
         )
+        return self.last[work]
 
 
 POLICIES: dict[str, Callable[[Trace, float], Cache]] = {
@@ -291,7 +297,7 @@ def bound(trace: Trace, budget: float) -> float:
             if across:
                 at_most(across, 1.0)
     cost = np.zeros(2 * len(columns))
-    for (i, work), n in run.items():
+    for (_, work), n in run.items():
         cost[n] = trace.nodes[work].seconds
     upper = np.ones(2 * len(columns))
     for column, n in keep.items():

@@ -1,13 +1,16 @@
 """What the tests of clusters share: what ran, a second client, and how to wait."""
 
 import asyncio
+import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 from dask.utils import key_split
 from distributed import Client, SchedulerPlugin
 
 from stratum_dask.graph import identity
+from stratum_dask.optimizations.merge import Merge
 from stratum_dask.optimizations.private import Isolated
 
 
@@ -35,3 +38,24 @@ async def until(holds, seconds=15.0):
     while not holds():
         assert time.monotonic() < end, "this state never came"
         await asyncio.sleep(0.01)
+
+
+@contextmanager
+def rewriting():
+    """Hold the scheduler in the middle of its next rewrite.
+
+    Yields what tells that it is there, and what lets it go on.
+    """
+    arrived, go, apply = threading.Event(), threading.Event(), Merge.apply
+
+    def slow(self, submission):
+        arrived.set()
+        assert go.wait(30)
+        return apply(self, submission)
+
+    Merge.apply = slow
+    try:
+        yield arrived, go
+    finally:
+        go.set()
+        Merge.apply = apply
