@@ -68,25 +68,36 @@ def plain_cells_only(obj: Any) -> bool:
     pandas = sys.modules.get("pandas")
     if pandas is None or type(obj) not in (pandas.DataFrame, pandas.Series):
         return False
-    if obj.attrs:
+    if obj.attrs or vars(obj).keys() - FRAME_SLOTS - obj._accessors:
         return False
-    kinds = [obj.dtype] if obj.ndim == 1 else list(obj.dtypes)
-    kinds += [axis.dtype for axis in obj.axes]
-    if any(type(k).__module__.partition(".")[0] not in _HOMES for k in kinds):
-        return False
-    values = [obj] if obj.ndim == 1 else [obj.iloc[:, i] for i in _cells(obj.dtypes)]
-    values += obj.axes
-    infer = pandas.api.types.infer_dtype
-    return all(
-        v.dtype != object or infer(v, skipna=True) in PLAIN_CELLS for v in values
+    values = [obj] if obj.ndim == 1 else [obj.iloc[:, i] for i in _odd(obj.dtypes)]
+    return all(map(_has_plain_cells, (*values, *obj.axes)))
+
+
+def _odd(kinds: Any) -> list[int]:
+    """The places of types whose cells have to be looked at."""
+    return [i for i, kind in enumerate(kinds) if getattr(kind, "kind", "O") == "O"]
+
+
+def _has_plain_cells(values: Any) -> bool:
+    """Whether no cell of a column or an index can be written into."""
+    kind, pandas = values.dtype, sys.modules["pandas"]
+    name = type(kind).__name__
+    if name == "CategoricalDtype":
+        return _has_plain_cells(kind.categories)
+    if kind == object:
+        return pandas.api.types.infer_dtype(values, skipna=True) in PLAIN_CELLS
+    home = type(kind).__module__.partition(".")[0]
+    return home == "numpy" or (home == "pandas" and name in _PLAIN_KINDS)
+
+
+_PLAIN_KINDS = frozenset(
+    (
+        *("StringDtype", "ArrowDtype", "DatetimeTZDtype", "PeriodDtype"),
+        *("BooleanDtype", "Float32Dtype", "Float64Dtype"),
+        *(f"{u}Int{bits}Dtype" for u in ("", "U") for bits in (8, 16, 32, 64)),
     )
-
-
-_HOMES = frozenset(("numpy", "pandas"))
-
-
-def _cells(kinds: Any) -> list[int]:
-    return [i for i, kind in enumerate(kinds) if kind == object]
+)
 
 
 def _frame(obj: Any, memo: Memo) -> Any:
@@ -103,6 +114,13 @@ def _frame(obj: Any, memo: Memo) -> Any:
     for name in vars(obj).keys() - FRAME_SLOTS - {*obj._metadata} - obj._accessors:
         object.__setattr__(result, name, memo.duplicate(vars(obj)[name]))
     return result
+
+
+def _categories(obj: Any, memo: Memo) -> Any:
+    """Another type with categories of its own, whose index has a name to write."""
+    if obj.categories is None:
+        return obj
+    return type(obj)(memo.duplicate(obj.categories), obj.ordered)
 
 
 def _index(obj: Any, memo: Memo) -> Any:
@@ -163,6 +181,8 @@ def _pandas(cls: type) -> Handler | None:
         return parts if issubclass(cls, pandas.RangeIndex) else _index
     scalars = (pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval)
     others = (type(pandas.NaT), type(pandas.NA), pandas.tseries.offsets.BaseOffset)
+    if issubclass(cls, pandas.CategoricalDtype):
+        return _categories
     dtype = pandas.api.extensions.ExtensionDtype
     return same if issubclass(cls, (*scalars, *others, dtype)) else None
 

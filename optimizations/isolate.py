@@ -80,9 +80,8 @@ class Isolate(Rule):
         late = Late(submission) if submission.by_reference and wanted else None
         for consumer in wanted.keys() | opened.keys() | remade:
             node = called(consumer, new[consumer])
-            func, looks = node.func, 0
-            if consumer in wanted:
-                looks = _looks(submission, func)
+            func = node.func
+            looks = consumer in wanted and _looks(submission, func)
             if consumer in opened:
                 func = Opened(func, places(node, opened[consumer], flow.aliases))
             watched = consumer in wanted and late is not None and late.reader(consumer)
@@ -103,10 +102,10 @@ class Isolate(Rule):
         return new
 
 
-def _looks(submission: Submission, func: Callable[..., Any]) -> int:
-    """What a function may be given as it is; only if it could be called again."""
+def _looks(submission: Submission, func: Callable[..., Any]) -> bool:
+    """Whether a function only looks, and could be called again."""
     pure = submission.encoder.judge.function(func).verdict.role is Role.MERGE
-    return submission.looker.only_looks(func) if pure else 0
+    return pure and submission.looker.only_looks(func)
 
 
 def _shared(

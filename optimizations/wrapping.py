@@ -90,8 +90,8 @@ class Isolated(Wrapper):
     cow
         Trust pandas' copy-on-write: see :mod:`stratum_dask.optimizations.handles`.
     looks
-        What the function is known only to look at, of which it gets the shared
-        objects themselves: see :mod:`stratum_dask.optimizations.looking`.
+        Whether the function is known only to look at plain data, so that it gets
+        the shared objects themselves: see :mod:`stratum_dask.optimizations.looking`.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class Isolated(Wrapper):
         func: Callable[..., Any],
         which: tuple[int | str, ...],
         cow: bool = False,
-        looks: int = 0,
+        looks: bool = False,
     ) -> None:
         super().__init__(func)
         self.which = which
@@ -143,7 +143,7 @@ class Isolated(Wrapper):
 
     def _may_look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Whether the function may have these objects themselves."""
-        return harmless(self.looks, [*args, *kwargs.values()])
+        return self.looks and harmless([*args, *kwargs.values()])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values = list(args)
@@ -155,7 +155,7 @@ class Isolated(Wrapper):
         shared = [kwargs[at] if isinstance(at, str) else args[at] for at in places]
         if self._only_reads(shared, args, kwargs):
             return self.func(*args, **kwargs)
-        if self.looks and self._may_look(args, kwargs):
+        if self._may_look(args, kwargs):
             result = self.func(*args, **kwargs)
             if not looks_into(result, shared):
                 return result

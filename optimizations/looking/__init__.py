@@ -8,31 +8,30 @@ The answer holds for plain arrays and frames only, which
 
 from __future__ import annotations
 
+import builtins
 import functools
-import sys
 import types
 from collections.abc import Callable
 from typing import Any
 
-from stratum_dask.optimizations.copying_libraries import copies_on_write
 from stratum_dask.optimizations.looking.calls import Calls
 from stratum_dask.optimizations.looking.names import outside
-from stratum_dask.optimizations.looking.reader import Reader
+from stratum_dask.optimizations.looking.reader import Budget, Reader
 from stratum_dask.optimizations.looking.steps import step
 from stratum_dask.optimizations.looking.values import Unclear, Value, is_frozen
 from stratum_dask.optimizations.purity.variables import parameters
 
-__all__ = ["ARRAYS", "FRAMES", "Looker"]
-
-ARRAYS, FRAMES = 1, 2
-"""It only looks at plain arrays and frames; at plain frames that copy on write."""
+__all__ = ["Looker"]
 
 _NOT_FUNCTIONS = 0x20 | 0x80 | 0x200  # generators, coroutines
+_STEPS = 5_000
+_LONGEST = 8_000
+"""Bytes of code of one function; no human's is longer."""
 _DEEPEST = 20
 
 
 class Looker:
-    """Tells of functions what they only look at; one for each pass, for it remembers.
+    """Tells of functions whether they only look; one for each pass, for it remembers.
 
     Examples
     --------
@@ -40,77 +39,70 @@ class Looker:
     >>> def mean(x): return float(x.mean())
     >>> def normed(x): x -= x.mean(); return x
     >>> def labelled(df): df = df.copy(); df["label"] = 1; return df
-    >>> looker.only_looks(normed), bool(looker.only_looks(mean) & ARRAYS)
-    (0, True)
-    >>> bool(looker.only_looks(labelled))
-    True
+    >>> [looker.only_looks(func) for func in (mean, normed, labelled)]
+    [True, False, True]
     """
 
     def __init__(self) -> None:
-        self._answers: dict[int, tuple[object, int]] = {}
-        self._followed: dict[tuple[int, bool, bool], tuple[object, Value | None]] = {}
+        self._answers: dict[int, tuple[object, bool]] = {}
+        self._followed: dict[int, tuple[object, Value | None]] = {}
         self._depth = 0
         self._calls = Calls(self._follow)
 
-    def only_looks(self, func: Callable[..., Any]) -> int:
-        """What ``func`` only looks at: `ARRAYS` and `FRAMES`, or 0; never raises."""
+    def only_looks(self, func: Callable[..., Any]) -> bool:
+        """Whether ``func`` only looks at plain data that it is given; never raises."""
         known = self._answers.get(id(func))
         if known is None:
-            known = self._answers[id(func)] = (func, self._ask(func))
+            try:
+                found = self._ask(func)
+            except Exception:  # noqa: BLE001 what is unclear, or fails, may write
+                found = False
+            known = self._answers[id(func)] = (func, found)
         return known[1]
 
-    def _ask(self, func: Any) -> int:
-        inner = func
-        while type(inner) is functools.partial:
-            held = (*inner.args, *inner.keywords.values())
-            if not all(map(is_frozen, held)):
-                return 0
-            inner = inner.func
-        if type(inner) is not types.FunctionType:
-            return 0
-        found = 0
-        for kind in (ARRAYS, FRAMES):
-            if kind is FRAMES and not ("pandas" in sys.modules and copies_on_write()):
-                continue
-            try:
-                self._follow(inner, True, kind is FRAMES)
-            except Unclear:
-                continue
-            except Exception:  # noqa: BLE001 what fails may write
-                return 0
-            found |= kind
-        return found
+    def _ask(self, func: Any) -> bool:
+        while type(func) is functools.partial:
+            if not all(map(is_frozen, (*func.args, *func.keywords.values()))):
+                return False
+            func = func.func
+        if type(func) is not types.FunctionType:
+            return False
+        self._read(func, Budget(_STEPS))
+        return True
 
-    def _follow(self, func: types.FunctionType, flat: bool, frames: bool) -> Value:
-        key = id(func), flat, frames
+    def _follow(self, func: types.FunctionType, caller: Reader) -> Value:
+        key = id(func)
         known = self._followed.get(key)
         if known is None:
             self._followed[key] = (func, None)  # while it is open
             self._depth += 1
             try:
-                known = self._followed[key] = (func, self._read(func, flat, frames))
+                found = self._read(func, caller.budget)
             finally:
                 self._depth -= 1
+            known = self._followed[key] = (func, found)
         if known[1] is None:
             raise Unclear("it calls itself, or is not clear")
         return known[1]
 
-    def _read(self, func: types.FunctionType, flat: bool, frames: bool) -> Value:
+    def _read(self, func: types.FunctionType, budget: Budget) -> Value:
         code = func.__code__
         if code.co_flags & _NOT_FUNCTIONS or self._depth > _DEEPEST:
             raise Unclear("it is no plain function")
-        given = {
-            name: Value(frozenset([name]), False, False, flat, frames)
-            for name in parameters(code)
-        }
+        if len(code.co_code) > _LONGEST or _builtins(func) is not vars(builtins):
+            raise Unclear("it is no usual function")
+        defaults = (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values())
+        if not all(map(is_frozen, defaults)):
+            raise Unclear("a default value that may change")
+        given = {name: Value(frozenset([name]), False) for name in parameters(code)}
         cells = {}
         closure = func.__closure__ or ()
         for name, cell in zip(code.co_freevars, closure, strict=True):
-            try:
-                cells[name] = outside(cell.cell_contents)
-            except ValueError:
-                raise Unclear("a variable that is not assigned") from None
-        reader = Reader(
-            code, func.__globals__, given, cells, step, self._calls, frames=frames
-        )
-        return reader.run()
+            cells[name] = outside(cell.cell_contents)
+        return Reader(
+            code, func.__globals__, given, cells, step, self._calls, budget
+        ).run()
+
+
+def _builtins(func: types.FunctionType) -> object:
+    return getattr(func, "__builtins__", None)

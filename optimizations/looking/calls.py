@@ -5,20 +5,20 @@ from __future__ import annotations
 import builtins
 import functools
 import inspect
+import math
+import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from stratum_dask.optimizations.looking.reader import Reader
 from stratum_dask.optimizations.looking.tables import (
     AT_MOST,
-    METHODS_FRESH,
-    METHODS_SHARING,
-    METHODS_WRITING,
-    NUMPY_FRESH,
-    NUMPY_SHARING,
+    METHODS,
+    NUMPY,
     PANDAS,
     PUTTING,
+    WRITING,
 )
 from stratum_dask.optimizations.looking.values import (
     CLEAN,
@@ -27,30 +27,30 @@ from stratum_dask.optimizations.looking.values import (
     Nested,
     Unclear,
     Value,
-    data,
+    is_frozen,
 )
-from stratum_dask.optimizations.purity.effects import effect, is_library_ufunc
-from stratum_dask.optimizations.purity.places import canonical, installed, root_of
+from stratum_dask.optimizations.purity.effects import is_library_ufunc
+from stratum_dask.optimizations.purity.places import installed
 from stratum_dask.optimizations.purity.variables import parameters
 from stratum_dask.optimizations.purity.words import words
-from stratum_dask.optimizations.verdict import Effect
 
 __all__ = ["Calls"]
 
-_NUMBERS = frozenset(
+_CONSTANTS = frozenset(
     words("""
-    abs len bool int float complex str repr format hash ord chr
-    bin hex oct round divmod pow range any all type callable print ascii bytes
+    len bool int float complex str repr format hash ord chr bin hex oct range any all
+    callable ascii
     """)
 )
 _GATHER = frozenset(
-    words("sorted reversed tuple list dict set frozenset zip enumerate iter slice")
+    words("sorted reversed tuple list dict set frozenset zip enumerate")
 )
-_PARTS = frozenset(words("sum min max next"))
-_PURE = frozenset(words("math cmath statistics"))
+_PARTS = frozenset(words("sum min max next iter abs round divmod pow"))
 _GENERATOR, _COROUTINE = 0x20, 0x80 | 0x200
-_POSITIONAL = {"where": 3, "arange": 4, "concatenate": 2, "dot": 2, "vdot": 2}
-_OUTPUTS = ("out", "overwrite_input", "overwrite_x", "copy")
+_POSITIONAL = {"where": 3, "arange": 3, "linspace": 3, "array": 2, "copy": 1}
+_OUTPUTS = ("out", "overwrite_input", "overwrite_x", "overwrite_a", "copy")
+
+Follow = Callable[[types.FunctionType, "Reader"], Value]
 
 
 class Calls:
@@ -62,7 +62,7 @@ class Calls:
         Follows a function of the user's; see `Looker`.
     """
 
-    def __init__(self, follow: Callable[[Any, bool, bool], Value]) -> None:
+    def __init__(self, follow: Follow) -> None:
         self._follow = follow
 
     def __call__(
@@ -72,202 +72,160 @@ class Calls:
             raise Unclear("it may overwrite what it is given")
         if not _is(kwargs.get("out"), None) or not _is(kwargs.get("inplace"), False):
             raise Unclear("it may write into what it is given")
-        if type(func) is Method:
-            return self._method(r, func, args, kwargs)
-        if type(func) is Nested:
-            return self._nested(r, func, [*args, *kwargs.values()])
-        if type(func) is Known:
-            return self._known(r, func.obj, args, kwargs)
-        raise Unclear("it calls what cannot be seen")
-
-    # ------------------------------------------------------------- functions
-    def _known(
-        self, r: Reader, func: Any, args: list[Any], kwargs: dict[str, Any]
-    ) -> Value:
         values = [*args, *kwargs.values()]
-        if type(func) is types.FunctionType and not installed(
-            str(func.__globals__.get("__name__", "")).partition(".")[0]
-        ):
-            return self._user(r, func, values)
-        if func is getattr(builtins, getattr(func, "__name__", ""), None):
-            return self._builtin(r, func, args, kwargs)
-        name = canonical(func)
-        root = "numpy" if type(func).__name__ == "ufunc" else root_of(name)
-        given = self._given(r, values)
-        if root == "numpy" and installed(root):
-            flat = all(r.is_flat(v) for v in map(r.data, values))
-            return _numpy(func, name, args, kwargs, given._replace(flat=flat))
-        if root == "pandas" and installed(root):
-            leaf = name.rpartition(".")[2]
-            sees = name.startswith("pandas.core.dtypes") or leaf in PANDAS
-            if not sees:
-                raise Unclear(f"it calls {name}")
-            whole = all(v.frame for v in map(r.data, values) if v.deps)
-            flat = all(r.is_flat(v) for v in map(r.data, values) if v.deps)
-            return given._replace(own=r.frames, flat=flat, frame=r.frames and whole)
-        if root in _PURE and installed(root):
-            return CLEAN
-        if root == "sklearn" and effect(func) is Effect.FRESH:
-            return given
-        raise Unclear(f"it calls {name}")
-
-    def _user(self, r: Reader, func: types.FunctionType, values: list[Any]) -> Value:
-        given = [r.data(v) for v in values]
-        if any(v.code for v in given):
+        if type(func) is Known and func.obj in (isinstance, issubclass):
+            return _instance(r, values)
+        given = r.union(values)
+        if given.code:
             raise Unclear("it hands on a function")
-        flat = all(r.is_flat(v) for v in given)
-        frames = r.frames and flat and all(r.is_frame(v) or not v.deps for v in given)
-        found = self._follow(func, flat, frames)
-        deps = r.union(values).deps if found.deps else frozenset()
-        own = found.own or not (found.deps or deps)
-        return Value(deps, own, found.code, found.flat and flat, found.frame and frames)
+        if type(func) is Method:
+            return _method(r, func, args, kwargs, given)
+        if type(func) is Nested:
+            return self._nested(r, func, given)
+        if type(func) is not Known:
+            raise Unclear("it calls what cannot be seen")
+        if type(func.obj) is types.FunctionType and not installed(
+            str(func.obj.__globals__.get("__name__", "")).partition(".")[0]
+        ):
+            return self._user(r, func.obj, given)
+        return _library(func.obj, args, kwargs, given)
 
-    def _nested(self, r: Reader, func: Nested, values: list[Any]) -> Value:
-        code = func.code
+    def _user(self, r: Reader, func: types.FunctionType, given: Value) -> Value:
+        found = self._follow(func, r)
+        if not found.deps:
+            return found
+        # what is not an argument's lives outside of all this
+        deps = given.deps | (found.deps & _OUTSIDE)
+        return Value(deps, found.own, found.code)
+
+    def _nested(self, r: Reader, func: Nested, given: Value) -> Value:
+        code, around = func.code, func.around
         if code.co_flags & _COROUTINE:
             raise Unclear("it is asynchronous")
-        given = [r.part(v)._replace(own=False) for v in values]
-        if any(v.code for v in given):
-            raise Unclear("it hands on a function")
-        around = func.around
-        inside = Value(around.deps.union(*(v.deps for v in given)), False)
+        inside = Value(around.deps | given.deps, False, around.code)
         reader = Reader(
             code,
             r.scope,
-            dict.fromkeys(parameters(code), inside),
+            dict.fromkeys(parameters(code), inside._replace(code=False)),
             dict.fromkeys(code.co_freevars, inside),
             r.step,
             self,
-            frames=False,
+            r.budget,
         )
         found = reader.run()
         if code.co_flags & _GENERATOR:
             return Value(found.deps, True, found.code)
         return found
 
-    def _builtin(
-        self, r: Reader, func: Any, args: list[Any], kwargs: dict[str, Any]
-    ) -> Value:
-        name = func.__name__
-        key = kwargs.pop("key", None)
-        if key is not None:
-            self._called_back(r, key, args)
-        if name in ("map", "filter"):
-            held = self._called_back(r, args[0], args[1:])
-            return r.union([*args[1:], held])
-        if name in ("isinstance", "issubclass"):
-            return CLEAN
-        given = self._given(r, [*args, *kwargs.values()])
-        if isinstance(func, type) and issubclass(func, BaseException):
-            return given
-        if name in _NUMBERS:
-            shared = name in ("abs", "round", "divmod", "pow", "type")
-            return given if shared else CLEAN
-        if name in _GATHER:
-            return given
-        if name in _PARTS:
-            return given._replace(own=not given.deps)
-        raise Unclear(f"it calls {name}")
 
-    def _called_back(self, r: Reader, func: Any, values: Iterable[Any]) -> Value:
-        """A function that somebody else calls, with parts of what is at hand."""
-        if type(func) is Known and func.obj is None:
-            return CLEAN
-        parts: list[Any] = [r.part(v) for v in values]
-        if type(func) is Nested:
-            return self._nested(r, func, parts)
-        if type(func) is Known and callable(func.obj):
-            return self._known(r, func.obj, parts or [Value()], {})
-        raise Unclear("it hands on what may be a function")
+_OUTSIDE = frozenset([""])
 
-    def _given(self, r: Reader, values: list[Any]) -> Value:
-        """A new object that may hold all that is given, and no function."""
-        found = r.union(values)
-        if found.code:
-            raise Unclear("it hands on a function")
-        return found
 
-    # --------------------------------------------------------------- methods
-    def _method(
-        self, r: Reader, func: Method, args: list[Any], kwargs: dict[str, Any]
-    ) -> Value:
-        name, base = func.name, r.data(func.base)
-        if base.code:
-            raise Unclear(f"it calls {name} of what may be a function")
-        values = [
-            self._called_back(r, v, [func.base]) if data(v).code else v
-            for v in (*args, *kwargs.values())
-        ]
-        given = self._given(r, [func.base, *values])
-        if name in METHODS_WRITING:
-            r.writes(func.base)
-            if name in PUTTING:
-                r.puts(values)
-            return r.part(func.base)
-        if len(args) > AT_MOST.get(name, 4) or any(_is(a, True) for a in args):
-            raise Unclear(f"{name} may write into an argument")
-        if name in _BY_NAME and not _is_plain_call(args, kwargs):
-            raise Unclear(f"{name} may be told to call something that writes")
-        flat, frame = r.is_flat(base), r.is_frame(base)
-        given = given._replace(flat=flat, frame=frame)
-        if name == "copy" and flat and not values:
-            return CLEAN
-        if name in METHODS_FRESH and kwargs.keys().isdisjoint(("deep", "copy")):
-            return given
-        if name in METHODS_FRESH or name in METHODS_SHARING:
-            return given._replace(own=frame or not given.deps)
+def _instance(r: Reader, values: list[Any]) -> Value:
+    """``isinstance`` of a class that does not look for itself."""
+    kind = values[1] if len(values) == 2 else None
+    held = kind.obj if type(kind) is Known else None
+    if not isinstance(held, type) or not installed(held.__module__.partition(".")[0]):
+        raise Unclear("it asks for a class that may look for itself")
+    if r.data(values[0]).code:
+        raise Unclear("it hands on a function")
+    return CLEAN
+
+
+def _library(func: Any, args: list[Any], kwargs: dict[str, Any], given: Value) -> Value:
+    name = getattr(func, "__name__", "")
+    if vars(builtins).get(name) is func:
+        return _builtin(func, name, given)
+    if vars(math).get(name) is func and name != "prod":
+        return CLEAN
+    shares = given._replace(own=not given.deps)
+    numpy, pandas = map(sys.modules.get, ("numpy", "pandas"))
+    if numpy is not None and installed("numpy"):
+        if type(func).__name__ == "ufunc":
+            if not is_library_ufunc(func) or len(args) > func.nin:
+                raise Unclear("it calls a ufunc that may write")
+            return shares
+        leaf = _leaf(numpy, func, name)
+        if leaf in NUMPY:
+            return _numpy(func, leaf, args, kwargs, given)
+    if name in PANDAS and getattr(pandas, name, None) is func and installed("pandas"):
+        return shares
+    raise Unclear(f"it calls {name or func}")
+
+
+def _builtin(func: Any, name: str, given: Value) -> Value:
+    if isinstance(func, type) and issubclass(func, BaseException):
+        if given.deps:
+            raise Unclear("an exception that takes it along")
+        return CLEAN
+    if name in _CONSTANTS:
+        return CLEAN
+    if name in _GATHER:
+        return given
+    if name in _PARTS:
+        return given._replace(own=not given.deps)
+    raise Unclear(f"it calls {name}")
+
+
+def _leaf(numpy: types.ModuleType, func: Any, name: str) -> str:
+    """The name of a function under which numpy itself has it, "" for any other."""
+    for prefix in ("", "linalg", "fft"):
+        home = vars(numpy).get(prefix) if prefix else numpy
+        if home is not None and vars(home).get(name) is func:
+            return f"{prefix}.{name}" if prefix else name
+    return ""
+
+
+def _numpy(
+    func: Any, leaf: str, args: list[Any], kwargs: dict[str, Any], given: Value
+) -> Value:
+    if len(args) > _before_outputs(func, leaf):
+        raise Unclear(f"numpy.{leaf} may write into an argument")
+    if leaf in ("array", "copy") and kwargs.keys() <= {"dtype"}:
+        return given
+    if "copy" in kwargs:
+        raise Unclear(f"numpy.{leaf} may write into an argument")
+    return given._replace(own=not given.deps)
+
+
+@functools.lru_cache(256)
+def _before_outputs(func: Any, leaf: str) -> int:
+    if leaf in _POSITIONAL:
+        return _POSITIONAL[leaf]
+    try:
+        names = list(inspect.signature(func).parameters)
+    except (TypeError, ValueError):
+        return 2
+    places = [names.index(n) for n in _OUTPUTS if n in names]
+    return min(places, default=len(names))
+
+
+def _method(
+    r: Reader,
+    func: Method,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    given: Value,
+) -> Value:
+    name, base = func.name, r.data(func.base)
+    if base.code:
+        raise Unclear(f"it calls {name} of what may be a function")
+    if name in WRITING:
+        r.writes(func.base)
+        if name in PUTTING:
+            r.puts([*args, *kwargs.values()])
+        return r.part(func.base)
+    if name not in METHODS:
         raise Unclear(f"it calls {name} of what it is given")
-
-
-_BY_NAME = frozenset(words("agg aggregate apply transform map applymap"))
-
-
-def _is_plain_call(args: list[Any], kwargs: dict[str, Any]) -> bool:
-    """Whether what is called by its name gets nothing but the object."""
-    if len(args) > 1:
-        return False
-    if not args and "func" not in kwargs:
-        return True  # named aggregations
-    return kwargs.keys() <= {"func", "axis"}
+    if len(args) > AT_MOST.get(name, 4) or any(_is(a, True) for a in args):
+        raise Unclear(f"{name} may write into an argument")
+    deps = base.deps | given.deps
+    new = name == "copy" and not args and not kwargs
+    return Value(deps, new or not deps)
 
 
 def _is(value: Any, constant: object) -> bool:
     """Whether a value is missing, or a constant that stands in the code."""
     if value is None:
         return constant is not True
-    return type(value) is Known and value.obj is constant
-
-
-def _numpy(
-    func: Any, name: str, args: list[Any], kwargs: dict[str, Any], given: Value
-) -> Value:
-    if type(func).__name__ == "ufunc":
-        if not is_library_ufunc(func) or len(args) > func.nin:
-            raise Unclear("it calls a ufunc that may write")
-        return given
-    leaf = _leaf(func, name)
-    if len(args) > _before_outputs(func, leaf):
-        raise Unclear(f"numpy.{leaf} may write into an argument")
-    if leaf in ("array", "copy") and given.flat and "copy" not in kwargs:
-        return CLEAN
-    if leaf in NUMPY_FRESH and "copy" not in kwargs:
-        return given
-    if leaf in NUMPY_SHARING:
-        return given._replace(own=not given.deps)
-    raise Unclear(f"it calls numpy.{leaf}")
-
-
-def _leaf(func: Any, name: str) -> str:
-    parts = name.split(".")
-    inner = [p for p in parts[1:-1] if p in ("linalg", "fft")]
-    return ".".join((*inner[:1], parts[-1]))
-
-
-@functools.lru_cache(256)
-def _before_outputs(func: Any, leaf: str) -> int:
-    try:
-        names = list(inspect.signature(func).parameters)
-    except (TypeError, ValueError):
-        return _POSITIONAL.get(leaf, 2)
-    places = [names.index(n) for n in _OUTPUTS if n in names]
-    return min(places, default=len(names)) if leaf != "array" else 2
+    return type(value) is Known and is_frozen(value.obj) and value.obj is constant

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from stratum_dask.optimizations.looking.reader import Reader
-from stratum_dask.optimizations.looking.tables import ACCESSORS, ATTRIBUTES
+from stratum_dask.optimizations.looking.tables import ATTRIBUTES
 from stratum_dask.optimizations.looking.values import (
     NULL,
     Known,
     Method,
     Unclear,
     Value,
+    data,
     is_frozen,
 )
 from stratum_dask.optimizations.purity.places import installed
@@ -75,6 +76,9 @@ def _store(r: Reader, arg: int) -> None:
     value = r.pop()
     if value is NULL:
         raise Unclear("a variable that is not assigned")
+    code = data(value).code  # of a method that is not called at once it is unclear
+    if code and name in r.code.co_cellvars:
+        raise Unclear("a function in a variable that inner functions see")
     r.local[name] = value
 
 
@@ -112,8 +116,10 @@ def outside(obj: Any) -> Any:
 
 
 def _is_flat(obj: Any) -> bool:
-    return all(map(is_frozen, obj)) and (
-        type(obj) is not dict or all(map(is_frozen, obj.values()))
+    return (
+        len(obj) < 10_000
+        and all(map(is_frozen, obj))
+        and (type(obj) is not dict or all(map(is_frozen, obj.values())))
     )
 
 
@@ -160,10 +166,11 @@ def attribute(r: Reader, owner: Any, name: str) -> Any:
     found = r.data(owner)
     if found.code:
         raise Unclear("an attribute of what may be a function")
-    if name in ACCESSORS:
-        return found
-    part = r.part(owner)
-    return part._replace(frame=found.frame and name in ("str", "dt", "cat"))
+    return found if name in _ACCESSORS else r.part(owner)
+
+
+_ACCESSORS = frozenset(("loc", "iloc", "at", "iat"))
+"""Through these the object itself is written into."""
 
 
 def member(owner: Any, name: str) -> Any:
@@ -179,8 +186,7 @@ def member(owner: Any, name: str) -> Any:
 def _store_attr(r: Reader, arg: int) -> None:
     owner, value = r.pop(), r.pop()
     found = r.data(owner)
-    axis = r.is_frame(found) and r.code.co_names[arg] in ("columns", "index")
-    if found.code or not found.own or (found.deps and not axis):
+    if found.code or not found.own:
         raise Unclear("it sets an attribute")
     r.puts([value])
 

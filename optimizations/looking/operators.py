@@ -21,12 +21,9 @@ _IN_PLACE = range(13, 26)
 
 def _subscript(r: Reader, arg: int) -> None:
     key, owner = r.pop(), r.pop()
-    found = r.data(owner)
     part = r.part(owner)
     if r.data(key).code:
         raise Unclear("a function as a key")
-    if r.is_frame(found):
-        part = part._replace(own=True, frame=True)
     r.stack.append(part)
 
 
@@ -65,12 +62,8 @@ def _binary(r: Reader, arg: int) -> None:
 def _computed(r: Reader, *values: Any) -> Value:
     found = r.union(values)
     if found.code:
-        raise Unclear("it computes with a function")
-    made = [v for v in map(r.data, values) if v.deps]
-    return found._replace(
-        flat=all(v.flat for v in made),
-        frame=bool(made) and all(v.frame for v in made),
-    )
+        raise Unclear("it does something with a function")
+    return found
 
 
 def _compare(r: Reader, arg: int) -> None:
@@ -96,7 +89,7 @@ def _bool(r: Reader, arg: int) -> None:
 
 def _build(r: Reader, count: int) -> None:
     values = [r.pop() for _ in range(count)]
-    r.stack.append(r.union(values))
+    r.stack.append(_computed(r, *values))
 
 
 def _build_map(r: Reader, arg: int) -> None:
@@ -119,8 +112,6 @@ def _map_add(r: Reader, arg: int) -> None:
 def _into(r: Reader, arg: int, values: list[Any]) -> None:
     r.writes(r.stack[-arg])
     r.puts(values)
-    if any(r.data(v).code for v in values):
-        r.stack[-arg] = r.data(r.stack[-arg])._replace(code=True)
 
 
 def _intrinsic(r: Reader, arg: int) -> None:

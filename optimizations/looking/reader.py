@@ -19,9 +19,8 @@ from stratum_dask.optimizations.looking.values import (
 from stratum_dask.optimizations.purity.bytecode import decode
 from stratum_dask.optimizations.purity.variables import parameters, slots
 
-__all__ = ["Reader", "State"]
+__all__ = ["Budget", "Reader", "State"]
 
-_STEPS_AT_MOST = 20_000
 _ENDS = frozenset(
     ["RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "INTERPRETER_EXIT"]
 )
@@ -34,6 +33,18 @@ State = tuple[list[Any], dict[str, Any]]
 """What is on the stack, and in the variables."""
 Step = Callable[["Reader", str, int], None]
 Call = Callable[["Reader", Any, list[Any], dict[str, Any]], Any]
+
+
+class Budget:
+    """How much may be followed to answer one question: milliseconds of work."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def spend(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise Unclear("too much to follow")
 
 
 class Reader:
@@ -49,15 +60,13 @@ class Reader:
         What its free variables hold.
     step, call
         What an instruction, and a call, does.
-    frames
-        Whether parameters are of pandas, with copy on write.
+    budget
+        Steps that are left, for this and all that it leads to.
 
     Attributes
     ----------
     put
         Parameters of which something was put into an object that was made here.
-    boxed
-        Whether that may be more than one array or frame.
     returned
         What it returns, or yields.
     """
@@ -70,15 +79,13 @@ class Reader:
         cells: Mapping[str, Any],
         step: Step,
         call: Call,
-        *,
-        frames: bool,
+        budget: Budget,
     ) -> None:
         self.code, self.scope, self.cells = code, scope, cells
         self.given = given
-        self.frames = frames
+        self.budget = budget
         self.names = slots(code)
         self.put: frozenset[str] = frozenset()
-        self.boxed = False
         self.returned: Value | None = None
         self.stack: list[Any] = []
         self.local: dict[str, Any] = {}
@@ -101,21 +108,13 @@ class Reader:
     def part(self, value: Any) -> Value:
         """What stands in an object, or is a view of it."""
         found = self.data(value)
-        return found._replace(own=found.own and not found.deps, frame=False)
-
-    def is_flat(self, value: Value) -> bool:
-        """Whether nothing in it is an object that was put there."""
-        return value.flat and not self.boxed
+        return found._replace(own=found.own and not found.deps)
 
     def union(self, values: Iterable[Any]) -> Value:
         """A new object in which all of these may be."""
         found = [self.data(value) for value in values]
         deps = frozenset[str]().union(*(v.deps for v in found))
-        return Value(deps, True, any(v.code for v in found), flat=not deps)
-
-    def is_frame(self, value: Value) -> bool:
-        """Whether every part of it is an object of its own."""
-        return value.frame and not self.boxed
+        return Value(deps, True, any(v.code for v in found))
 
     def writes(self, value: Any) -> None:
         """The outermost layer of an object is written into."""
@@ -124,9 +123,7 @@ class Reader:
 
     def puts(self, values: Iterable[Any]) -> None:
         """Something is put into an object that was made here."""
-        for value in map(self.data, values):
-            self.put |= value.deps
-            self.boxed = self.boxed or bool(value.deps and not value.flat)
+        self.put |= self.union(values).deps
 
     def call(self, func: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         return self._call(self, func, args, kwargs)
@@ -139,8 +136,9 @@ class Reader:
     def everything(self) -> Value:
         """All that an inner function can get hold of."""
         deps = self.put.union(*(v.deps for v in self.given.values()))
-        held = [data(v).deps for v in self.cells.values()]
-        return Value(deps.union(*held), False)
+        held = [data(v) for v in self.cells.values()]
+        code = any(v.code for v in held)
+        return Value(deps.union(*(v.deps for v in held)), False, code)
 
     # ------------------------------------------------------------------- way
     def run(self) -> Value:
@@ -153,9 +151,9 @@ class Reader:
         """
         instructions = decode(self.code)
         while True:
-            before = self.put, self.boxed
+            before = self.put
             self._follow(instructions)
-            if before == (self.put, self.boxed):
+            if self.put == before:
                 break
         return self.returned or Value()
 
@@ -164,19 +162,18 @@ class Reader:
         handlers = self._handlers()
         first: State = ([], {n: self.given[n] for n in parameters(self.code)})
         states: dict[int, State] = {0: first}
-        todo, steps = [0], 0
+        todo = [0]
         while todo:
             index = min(todo)
             todo.remove(index)
             start, name, arg, following = instructions[index]
             stack, local = states[index]
             self.stack, self.local = list(stack), dict(local)
-            steps += 1
-            if steps > _STEPS_AT_MOST:
-                raise Unclear("too much to follow")
+            self.budget.spend(1)
             arriving: list[tuple[int, State]] = []
             for low, high, target, depth, more in handlers:
                 if low <= start < high:
+                    self.budget.spend(1)
                     arriving.append((at[target], self._caught(depth, more)))
             if name in _JUMPS:
                 backward = "BACKWARD" in name

@@ -42,7 +42,7 @@ def _iter(r: Reader, arg: int) -> None:
     found = r.data(value)
     if found.code:
         raise Unclear("it goes through functions")
-    r.stack.append(found._replace(frame=False))
+    r.stack.append(found)
 
 
 def _for_iter(r: Reader, arg: int) -> None:
@@ -106,7 +106,7 @@ def _make_function(r: Reader, arg: int) -> None:
         raise Unclear("a function without code")
     around = r.everything()
     if "SET_FUNCTION_ATTRIBUTE" not in dis.opmap:
-        for bit in range(4):
+        for bit in (3, 2, 1, 0):  # the last one is on top
             if arg & (1 << bit):
                 held = r.pop()
                 if bit < 2:  # default values

@@ -18,8 +18,9 @@ __all__ = [
     "join",
 ]
 
+_MANY = 10_000
 _ATOMS = frozenset(
-    (type(None), bool, int, float, complex, str, bytes, type(...), slice, range)
+    (type(None), bool, int, float, complex, str, bytes, type(...), range)
 )
 
 
@@ -37,15 +38,9 @@ class Value(NamedTuple):
     written into."""
     code: bool = False
     """Whether it may hold something that can be called."""
-    flat: bool = False
-    """Whether it is one array or frame, or a container of constants: nothing in it
-    is an object that was put there."""
-    frame: bool = False
-    """Whether it is of pandas besides, with copy on write: every part that is taken
-    of it is an object of its own."""
 
 
-CLEAN = Value(flat=True)
+CLEAN = Value()
 
 
 class Known:
@@ -84,21 +79,22 @@ def data(value: Any) -> Value:
         return value
     if type(value) is Known:
         return _constant(value.obj)
-    if type(value) is Method:
-        return Value(data(value.base).deps, False, True)
     if type(value) is Nested:
-        return value.around._replace(own=False, code=True, flat=False, frame=False)
-    raise Unclear("a value that is none")
+        return value.around._replace(own=False, code=True)
+    raise Unclear("a method that is not called at once")
 
 
 def _constant(obj: object) -> Value:
-    code = not (is_frozen(obj) or _is_number_type(obj))
-    return Value(frozenset(), not code, code, flat=not code)
+    code = not (is_frozen(obj) or _is_harmless_type(obj))
+    return Value(frozenset(), not code, code)
 
 
-def _is_number_type(obj: object) -> bool:
+def _is_harmless_type(obj: object) -> bool:
+    """Whether an object is a type that nobody need fear to be called, or compared."""
     if not isinstance(obj, type):
         return False
+    if issubclass(obj, BaseException):
+        return obj.__module__ == "builtins"
     return obj in _NUMBER_TYPES or _is_scalar_type(obj)
 
 
@@ -125,7 +121,9 @@ def is_frozen(obj: object) -> bool:
     kind = type(obj)
     if kind in (tuple, frozenset):
         items: Any = obj
-        return all(map(is_frozen, items))
+        return len(items) < _MANY and all(
+            type(item) in _ATOMS or is_frozen(item) for item in items
+        )
     if kind in _ATOMS:
         return True
     return _is_scalar_type(kind)
@@ -151,6 +149,4 @@ def _union(one: Value, two: Value) -> Value:
         one.deps | two.deps,
         one.own and two.own,
         one.code or two.code,
-        one.flat and two.flat,
-        one.frame and two.frame,
     )
