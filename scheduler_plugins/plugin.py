@@ -147,7 +147,7 @@ class StratumPlugin(SchedulerPlugin):
         registry.private.update(
             (k, keys) for k, keys in submission.isolated.items() if k not in tasks
         )
-        registry.looks.update((k, v) for k, v in foreseen.looks if k not in tasks)
+        registry.looks.update(k for k in foreseen.looks if k not in tasks)
 
     def learn(self, submission: Submission, foreseen: Foresight) -> None:
         """Remember what a submission has put on the scheduler."""
@@ -173,9 +173,7 @@ class StratumPlugin(SchedulerPlugin):
         for keys in (submission.isolated, submission.copies):
             for key in keys.keys() - tasks.keys():
                 registry.private.pop(key, None)
-        for key, _ in foreseen.looks:
-            if key not in tasks:
-                registry.looks.pop(key, None)
+        registry.looks.difference_update(k for k in foreseen.looks if k not in tasks)
         if self._scheduler.address.startswith("inproc://"):
             for key in submission.outputs & tasks.keys():
                 registry.expose(key, None)  # its client has the very object

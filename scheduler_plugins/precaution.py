@@ -1,9 +1,11 @@
-"""Isolates ahead of time, where that is cheap, so that results can be kept.
+"""Copies ahead of time, where that is cheap, so that results can be kept.
 
 A result whose very object went to a task that may write can be given to nobody
 afterwards, and most tasks may write, for all that is known. So a task that takes long,
 or gets what took long to make, is given private copies of its inputs where copying
-takes next to no time and memory beside that.
+takes next to no time and memory beside that, and where nobody counts on seeing what
+it writes. Where somebody might, it gets the objects themselves, and only its result
+is made an object of its own.
 """
 
 from __future__ import annotations
@@ -70,11 +72,9 @@ class Precaution:
 
     def _look_after(self, user: TaskState, limit: float) -> None:
         registry = self._registry
-        if not registry.reusable(user.key):
-            protects = 0.0
-        else:
-            protects = self._expected(user)
+        expected = self._expected(user) if registry.reusable(user.key) else 0.0
         needs = [d for d in user.dependencies if not is_atom(d)]
+        protects = expected
         for need in needs:
             seconds = registry.seconds.get(need.key, 0.0)
             if registry.reusable(need.key):
@@ -82,13 +82,17 @@ class Precaution:
         if protects < self._min_seconds:
             return
         size = sum(need.nbytes for need in needs)
-        looks = registry.looks.get(user.key, 0)
+        looks = user.key in registry.looks
         if looks:
             size //= _RARELY  # it gets the objects themselves, if they are plain data
-        if size > limit or _OVERHEAD + size / _BYTES_PER_SECOND > SHARE * protects:
-            return
-        if all(map(copyable, needs)) and (looks or self._guard.is_unseen(user)):
+        most = min(limit, (SHARE * protects - _OVERHEAD) * _BYTES_PER_SECOND)
+        affordable = size <= most and all(map(copyable, needs))
+        if affordable and (looks or self._guard.is_unseen(user)):
             self._guard.isolate(user, {need.key for need in needs})
+            return
+        most = min(limit, (SHARE * expected - _OVERHEAD) * _BYTES_PER_SECOND)
+        if expected >= self._min_seconds and most > 0:
+            self._guard.let_own(user, int(most))
 
     def _expected(self, user: TaskState) -> float:
         """How long a task may take, by what tasks of its name took."""

@@ -31,7 +31,10 @@ class Registry:
     private
         Task -> keys of which it gets private copies.
     looks
-        Task -> what its function only looks at, where its code shows that.
+        Tasks whose functions only look, as their code shows.
+    own
+        Task -> how large its result may be at most to be known to share nothing with
+        what the task was given.
     exposed
         Key whose very object went to a task that might have written into it, or may
         hand it on -> that task, if it was one only.
@@ -63,7 +66,8 @@ class Registry:
         self._keys: dict[bytes, Key | list[Key]] = {}
         self.harmless: set[Key] = set()
         self.private: dict[Key, frozenset[Key]] = {}
-        self.looks: dict[Key, int] = {}
+        self.looks: set[Key] = set()
+        self.own: dict[Key, int] = {}
         self.exposed: dict[Key, Key | _Several] = {}
         self.shared: set[Key] = set()
         self.passing: set[Key] = set()
@@ -102,12 +106,18 @@ class Registry:
             self.seconds,
             self.borrowed,
             self.private,
-            self.looks,
+            self.own,
             self.exposed,
         )
         for facts in by_key:
             facts.pop(key, None)
-        for kind in (self.harmless, self.shared, self.passing, self.merged):
+        for kind in (
+            self.harmless,
+            self.looks,
+            self.shared,
+            self.passing,
+            self.merged,
+        ):
             kind.discard(key)
 
     def find(self, fingerprint: bytes) -> tuple[Key, ...]:
@@ -151,6 +161,7 @@ class Registry:
             self.harmless,
             self.private,
             self.looks,
+            self.own,
             self.exposed,
             self.shared,
             self.passing,

@@ -1,13 +1,14 @@
 """Random work of many clients under a tight memory limit, while workers are killed.
 
-    STRATUM_SOAK=1800 python -m pytest tests/test_soak.py -s      # half an hour
+    STRATUM_SOAK=1800 python -m pytest tests/test_soak.py -o log_cli=true -o log_cli_level=INFO
 
-The number is the seconds that it runs; the suite runs it for a few. Real processes:
+The number is the seconds that it runs, half an hour here; the suite runs it for a few. Real processes:
 a scheduler, two workers with nannies, eight clients that share two processes. No
 result may be wrong, nothing may grow, and no more be kept than the budget allows.
 """
 
 import json
+import logging
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ import pytest
 from distributed import Client
 from test_cluster_remembers import cluster, until
 
+log = logging.getLogger("soak")
 SECONDS = float(os.environ.get("STRATUM_SOAK", "8"))
 KILL_EVERY = 20 if SECONDS > 60 else 3
 BUDGET, MEMORY = 60_000_000, "400 MB"
@@ -142,16 +144,13 @@ def test_soak(tmp_path):
                 if time.monotonic() > next_kill:
                     next_kill += KILL_EVERY
                     kill_one(processes[1:], dice)
-            for c in clients:
-                assert c.wait() == 0
-            checked = sum(json.loads(c.stdout.read()) for c in clients)
+            checked = sum(json.loads(c.communicate()[0]) for c in clients)
             kept = seen[-1]["kept"]
-            print(f"\n{checked:,} results checked; kept: {kept}")
+            log.info("%s results checked; kept: %s", checked, kept)
             for name in ("rss", "files", "registry", "tasks", "history"):
-                print(
-                    f"  {name}: {seen[0][name]:,} -> {seen[-1][name]:,}, most "
-                    f"{max(s[name] for s in seen):,}"
-                )
+                every = [s[name] for s in seen]
+                log.info("%s: %s to %s, most %s", name, every[0], every[-1], max(every))
+            assert [c.returncode for c in clients] == [0, 0]
             assert checked > 0
             assert kept["hits"] > 0
             client.run_on_scheduler(let_go())
