@@ -56,14 +56,16 @@ class Counting:
             elif target in registry.fingerprints:
                 self._waiting[target] = self._waiting.get(target, 0) + 1
 
-    def made(self, key: Key, startstops: Iterable[Any]) -> None:
+    def made(self, key: Key, startstops: Iterable[Any]) -> float:
         """A result has arrived; called within a transition."""
-        seconds = sum(
-            s["stop"] - s["start"] for s in startstops if s["action"] == "compute"
-        )
+        seconds = 0.0
+        for s in startstops:
+            if s["action"] == "compute":
+                seconds += s["stop"] - s["start"]
         self._registry.seconds[key] = seconds
         if key in self._waiting:
             self._total.seconds_saved += self._waiting.pop(key) * seconds
+        return seconds
 
     def forget(self, key: Key) -> None:
         """A task is gone; called within a transition."""

@@ -63,19 +63,20 @@ class Guard:
     def sent(self, ts: TaskState) -> None:
         """Remember that ``ts`` gets the very objects it depends on."""
         registry = self._registry
-        if ts.key in registry.harmless:
+        if not ts.dependencies or ts.key in registry.harmless:
             return
+        known, harmless = registry.fingerprints, registry.harmless
         stack = [ts]
         while stack:
             user = stack.pop()
-            copied = registry.copied_for(user.key)
+            copied = registry.private.get(user.key, ())
             for dependency in user.dependencies:
                 key = dependency.key
-                if key in copied or is_atom(dependency):
+                if dependency.type in _ATOMS or key in copied:
                     continue
-                if key in registry.fingerprints:
+                if key in known:
                     registry.expose(key, user.key)
-                if key in registry.harmless:  # but may have handed on what it got
+                if key in harmless:  # but may have handed on what it got
                     stack.append(dependency)
 
     def isolate(self, ts: TaskState, keys: Collection[Key]) -> bool:

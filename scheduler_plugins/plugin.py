@@ -180,7 +180,7 @@ class StratumPlugin(SchedulerPlugin):
         self._learn_edges(submission, new)
         self._counting.count(submission)
         if self.retention is not None:
-            registry.passing |= foreseen.passing & tasks.keys()
+            registry.passing.update(k for k in foreseen.passing if k in tasks)
             self.retention.arrived(fingerprints.values())
 
     def say_once(self, message: str) -> None:
@@ -198,7 +198,7 @@ class StratumPlugin(SchedulerPlugin):
         assert self._scheduler is not None
         registry, before = self.registry, submission.original
         targets = {*submission.replaced.values(), *submission.copies.values()}
-        registry.merged |= targets & self._scheduler.tasks.keys()
+        registry.merged.update(targets & self._scheduler.tasks.keys())
         if not targets:
             return
         for key in new:
@@ -219,26 +219,38 @@ class StratumPlugin(SchedulerPlugin):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        if self._scheduler is None:
+        scheduler = self._scheduler
+        if scheduler is None:
             return
         if finish == "processing":
-            ts = self._scheduler.tasks[key]
+            ts = scheduler.tasks[key]
             self._guard.sent(ts)
             if ts.suspicious and self.retention is not None:
                 self.retention.spare(ts.processing_on)
-        elif finish == "memory" and start == "processing":
-            if key in self.registry.fingerprints:
-                self._counting.made(key, kwargs.get("startstops") or ())
-                if self.retention is not None and self._precaution is not None:
-                    ts = self._scheduler.tasks[key]
-                    worker = self._scheduler.workers.get(kwargs.get("worker", ""))
-                    self._precaution.made(ts, worker)
-                    self.retention.made(key)
+        elif finish == "memory":
+            if start == "processing" and key in self.registry.fingerprints:
+                seconds = self._counting.made(key, kwargs.get("startstops") or ())
+                if self._precaution is not None:
+                    self._made(scheduler, key, seconds, kwargs.get("worker", ""))
         elif finish == "forgotten":
             self.registry.drop(key)
             self._counting.forget(key)
             if self.retention is not None:
                 self.retention.forget(key)
+
+    def _made(
+        self, scheduler: Scheduler, key: Key, seconds: float, worker: str
+    ) -> None:
+        assert self.retention is not None
+        assert self._precaution is not None
+        ts, at_most = scheduler.tasks[key], self.registry.at_most
+        for dependency in ts.dependencies:
+            seconds += at_most.get(dependency.key, 0.0)
+        at_most[key] = seconds
+        if ts.dependents:
+            self._precaution.made(ts, scheduler.workers.get(worker))
+        if seconds >= self.retention.chosen.min_seconds:
+            self.retention.made(key)
 
     def leave(self, workers: Collection[WorkerState]) -> None:
         """Workers are about to go, and will not come back with what they have."""

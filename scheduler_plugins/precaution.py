@@ -59,21 +59,28 @@ class Precaution:
         Called when a result has arrived, before Dask sends anybody on; it takes
         microseconds for each of a few.
         """
-        if is_atom(ts) or len(ts.dependents) > _MOST_USERS:
+        if len(ts.dependents) > _MOST_USERS:
             return
-        limit = worker.memory_limit * _MEMORY if worker is not None else 0
+        least, seconds = self._min_seconds, self._registry.seconds
         for user in ts.dependents:
-            if (
-                user.state == "waiting"
-                and not user.waiting_on
-                and user.key not in self._registry.harmless
-            ):
+            if user.waiting_on or user.state != "waiting":
+                continue
+            if 0 <= user.prefix.duration_average < least:
+                for need in user.dependencies:
+                    if seconds.get(need.key, 0.0) >= least:
+                        break
+                else:
+                    continue  # as nearly always, where tasks are small
+            if user.key not in self._registry.harmless:
+                limit = worker.memory_limit * _MEMORY if worker is not None else 0
                 self._look_after(user, limit or _UNLIMITED)
 
     def _look_after(self, user: TaskState, limit: float) -> None:
         registry = self._registry
-        expected = self._expected(user) if registry.reusable(user.key) else 0.0
         needs = [d for d in user.dependencies if not is_atom(d)]
+        if not needs:
+            return
+        expected = self._expected(user) if registry.reusable(user.key) else 0.0
         protects = expected
         for need in needs:
             seconds = registry.seconds.get(need.key, 0.0)

@@ -49,6 +49,8 @@ class Registry:
         Keys that stand for the tasks of several pipelines.
     seconds
         How long a key took to compute, where that was seen.
+    at_most
+        The same with all that went into it, counted as often as it was used.
 
     Examples
     --------
@@ -74,6 +76,22 @@ class Registry:
         self.borrowed: dict[Key, frozenset[Key]] = {}
         self.merged: set[Key] = set()
         self.seconds: dict[Key, float] = {}
+        self.at_most: dict[Key, float] = {}
+        self._by_key: tuple[dict[Key, Any], ...] = (
+            self.private,
+            self.own,
+            self.exposed,
+            self.borrowed,
+            self.seconds,
+            self.at_most,
+        )
+        self._kinds = (
+            self.harmless,
+            self.looks,
+            self.shared,
+            self.passing,
+            self.merged,
+        )
 
     def __len__(self) -> int:
         return len(self.fingerprints)
@@ -96,29 +114,19 @@ class Registry:
     def drop(self, key: Key) -> None:
         """Forget ``key``, if it was known."""
         fingerprint = self.fingerprints.pop(key, None)
-        if fingerprint is not None and key in (known := self.find(fingerprint)):
-            left = [k for k in known if k != key]
-            if left:
+        if fingerprint is not None:
+            known = self._keys.get(fingerprint)
+            if isinstance(known, list) and key in known:
+                left = [k for k in known if k != key]
                 self._keys[fingerprint] = left if len(left) > 1 else left[0]
-            else:
+            elif known == key:
                 del self._keys[fingerprint]
-        by_key: tuple[dict[Key, Any], ...] = (
-            self.seconds,
-            self.borrowed,
-            self.private,
-            self.own,
-            self.exposed,
-        )
-        for facts in by_key:
-            facts.pop(key, None)
-        for kind in (
-            self.harmless,
-            self.looks,
-            self.shared,
-            self.passing,
-            self.merged,
-        ):
-            kind.discard(key)
+        for facts in self._by_key:
+            if facts:
+                facts.pop(key, None)
+        for kind in self._kinds:
+            if kind:
+                kind.discard(key)
 
     def find(self, fingerprint: bytes) -> tuple[Key, ...]:
         """The keys that other submissions may use for ``fingerprint``, oldest first."""
@@ -154,21 +162,12 @@ class Registry:
 
     def clear(self) -> None:
         """Forget everything."""
-        for known in (
-            self.fingerprints,
-            self._keys,
-            self.seconds,
-            self.harmless,
-            self.private,
-            self.looks,
-            self.own,
-            self.exposed,
-            self.shared,
-            self.passing,
-            self.borrowed,
-            self.merged,
-        ):
-            known.clear()
+        self.fingerprints.clear()
+        self._keys.clear()
+        for facts in self._by_key:
+            facts.clear()
+        for kind in self._kinds:
+            kind.clear()
 
 
 def _several(known: Key | list[Key]) -> list[Key]:

@@ -191,7 +191,8 @@ def let_go():
 def left():
     def told(dask_scheduler):
         plugin = dask_scheduler.plugins["stratum"]
-        found = {name: len(kind) for name, kind in vars(plugin.registry).items()}
+        registry = vars(plugin.registry)
+        found = {n: len(registry[n]) for n in registry.keys() - {"_by_key", "_kinds"}}
         found["tasks"] = len(dask_scheduler.tasks)
         return {name: n for name, n in found.items() if n}
 
