@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import FunctionType
 from typing import NamedTuple
 
 from stratum_dask.graph import Key, Task
 from stratum_dask.optimizations import Role, Submission
+from stratum_dask.optimizations.flow import Flow
 from stratum_dask.optimizations.private import Isolated
+from stratum_dask.optimizations.verdict import Effect
 from stratum_dask.scheduler_plugins.registry import Registry
 
 __all__ = ["Foresight", "foresee"]
@@ -22,10 +25,14 @@ class Foresight(NamedTuple):
         Tasks whose fingerprints no other submission will ever have.
     looks
         Tasks whose functions only look, as their code shows.
+    harmless
+        Tasks of libraries' functions that are known to write into nothing, and to
+        return something new.
     """
 
     passing: frozenset[Key] = frozenset()
     looks: frozenset[Key] = frozenset()
+    harmless: frozenset[Key] = frozenset()
 
 
 def foresee(submission: Submission, registry: Registry) -> Foresight:
@@ -39,8 +46,25 @@ def foresee(submission: Submission, registry: Registry) -> Foresight:
         What lives.
     """
     return Foresight(
-        frozenset(_passing(submission, registry)), frozenset(_looks(submission))
+        frozenset(_passing(submission, registry)),
+        frozenset(_looks(submission)),
+        frozenset(_harmless(submission)),
     )
+
+
+def _harmless(submission: Submission) -> Iterator[Key]:
+    graph, known = submission.tasks, submission.encoder.effect
+    fresh = [
+        key
+        for key, node in graph.items()
+        if type(node) is Task
+        and node._dependencies
+        and type(node.func) is not FunctionType
+        and known(node.func) is Effect.FRESH
+    ]
+    if fresh:
+        flow = Flow(submission, graph)
+        yield from (key for key in fresh if flow.effect(key) is Effect.FRESH)
 
 
 def _looks(submission: Submission) -> Iterator[Key]:

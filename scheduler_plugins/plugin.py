@@ -139,7 +139,7 @@ class StratumPlugin(SchedulerPlugin):
         """Know who can write into what before Dask sends the first of the tasks."""
         assert self._scheduler is not None
         registry, tasks = self.registry, self._scheduler.tasks
-        for kind in (submission.lookers, submission.copies):
+        for kind in (submission.lookers, submission.copies, foreseen.harmless):
             registry.harmless.update(k for k in kind if k not in tasks)
         for copy, source in submission.copies.items():
             if copy not in tasks:
@@ -168,7 +168,7 @@ class StratumPlugin(SchedulerPlugin):
             fingerprints,
             [k for k in new if isinstance(graph[k], Task) and k not in verdicts],
         )
-        for kind in (submission.lookers, submission.copies):
+        for kind in (submission.lookers, submission.copies, foreseen.harmless):
             registry.harmless.difference_update(k for k in kind if k not in tasks)
         for keys in (submission.isolated, submission.copies):
             for key in keys.keys() - tasks.keys():

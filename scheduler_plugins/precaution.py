@@ -32,7 +32,7 @@ _UNKNOWN = 0.5
 """Seconds that a task is taken to run of whose like none has ended, as Dask does."""
 _TRIALS = 8
 _MOST_USERS = 64
-_RARELY = 8
+_RARELY = 32
 """One in so many functions that only look is given what it may not look at."""
 
 
