@@ -72,7 +72,6 @@ class StratumPlugin(SchedulerPlugin):
         self._offers = Offers(scheduler, self.registry, self._guard)
         self._start_retention(scheduler)
         seam.install(scheduler, self)
-        leaving.install(scheduler, self)
 
     async def close(self) -> None:
         if self.retention is not None:
@@ -88,7 +87,15 @@ class StratumPlugin(SchedulerPlugin):
         except ConfigError as e:
             self.say_once(f"{e}\nUntil that is mended, no results are kept.")
             return
-        if chosen.budget:
+        if not chosen.budget:
+            return
+        try:
+            leaving.install(scheduler, self)
+        except (AttributeError, KeyError) as e:
+            self.say_once(
+                f"stratum keeps no results: this version of distributed has no {e}."
+            )
+        else:
             self.retention = Retention(
                 scheduler, self.registry, self._guard, chosen, self._is_on
             )
