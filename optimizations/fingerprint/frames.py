@@ -5,6 +5,7 @@ A frame is its columns, one after the other, however they are packed into blocks
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from stratum_dask.optimizations.fingerprint import arrays
@@ -27,7 +28,21 @@ def _column(encoder: Encoder, values: Any) -> bytes:
         return _part(encoder, values)
     encoder.mention(arrays.memory(values))
     head = b"n" + arrays.dtype_bytes(encoder, values.dtype)
+    if values.dtype == object:
+        cells = map(_cell, values.flat)
+        return head + encoder.series(b"[", values.size, cells)
     return head + arrays.content(encoder, values)
+
+
+_NANS: dict[bytes, float] = {}
+
+
+def _cell(cell: Any) -> Any:
+    """A cell, or one NaN for all of these bits: which are one object is an accident."""
+    if type(cell) is not float or cell == cell:  # noqa: PLR0124
+        return cell
+    bits = struct.pack("<d", cell)
+    return _NANS.setdefault(bits, struct.unpack("<d", bits)[0])
 
 
 def _block(encoder: Encoder, values: Any) -> list[bytes]:
