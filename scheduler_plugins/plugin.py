@@ -13,10 +13,11 @@ from stratum_dask.graph import Alias, Key, Task, with_func
 from stratum_dask.optimizations import Submission
 from stratum_dask.optimizations.isolate import places
 from stratum_dask.optimizations.private import Isolated
+from stratum_dask.scheduler_plugins.observer import Observer
 from stratum_dask.scheduler_plugins.registry import Registry
+from stratum_dask.scheduler_plugins.savings import Savings
 from stratum_dask.scheduler_plugins.strangers import leave_alone
 from stratum_dask.seams import scheduler as seam
-from stratum_dask.tally import Tally, tally
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -67,9 +68,13 @@ class StratumPlugin(SchedulerPlugin):
 
     def __init__(self) -> None:
         self.registry = Registry()
-        self.total = Tally()
+        self.savings = Savings(self.registry)
+        self.total = self.savings.total
+        self.failures = 0
+        self.retention: Any = None
+        self.store: Any = None
+        self.observer: Observer | None = None
         self._scheduler: Scheduler | None = None
-        self._waiting: dict[Key, int] = {}
         self._said: set[str] = set()
 
     def __reduce__(self) -> Any:
@@ -78,8 +83,12 @@ class StratumPlugin(SchedulerPlugin):
     async def start(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         seam.install(scheduler, self)
+        self.observer = Observer(scheduler, self)
+        self.observer.start()
 
     async def close(self) -> None:
+        if self.observer is not None:
+            self.observer.close()
         if self._scheduler is not None:
             seam.uninstall(self._scheduler)
 
@@ -170,13 +179,21 @@ class StratumPlugin(SchedulerPlugin):
         for kind in (submission.isolated, submission.lookers, submission.copies):
             registry.harmless.difference_update(k for k in kind if k not in tasks)
         self._learn_edges(submission, new)
-        self._count(submission)
+        counts = self.savings.count(submission)
+        if self.observer is not None:
+            self.observer.graph(counts)
 
     def say_once(self, message: str) -> None:
         """Log what whoever runs the scheduler has to mend, and not once a graph."""
         if message not in self._said:
             self._said.add(message)
             logger.warning(message)
+
+    def failed(self, what: str) -> None:
+        """Count a graph that runs as it came, because something of ours failed."""
+        self.failures += 1
+        if self.observer is not None:
+            self.observer.failure(what)
 
     def borrows(self, task: Key, dependency: Key) -> bool:
         """Whether ``task`` would outlive ``dependency`` had nothing been merged."""
@@ -234,15 +251,6 @@ class StratumPlugin(SchedulerPlugin):
         self.registry.shared.add(key)
         return True
 
-    def _count(self, submission: Submission) -> None:
-        self.total.add(tally(submission))
-        for target in (*submission.replaced.values(), *submission.copies.values()):
-            seconds = self.registry.seconds.get(target)
-            if seconds is not None:
-                self.total.seconds_saved += seconds
-            elif target in self.registry.fingerprints:
-                self._waiting[target] = self._waiting.get(target, 0) + 1
-
     # -- what Dask tells ---------------------------------------------------
 
     def transition(
@@ -265,11 +273,10 @@ class StratumPlugin(SchedulerPlugin):
                     if s["action"] == "compute"
                 )
                 registry.seconds[key] = seconds
-                if key in self._waiting:
-                    self.total.seconds_saved += self._waiting.pop(key) * seconds
+                self.savings.ran(key, seconds)
         elif finish == "forgotten":
             registry.drop(key)
-            self._waiting.pop(key, None)
+            self.savings.drop(key)
 
     def _expose(self, ts: TaskState) -> None:
         """Remember that ``ts`` gets the very objects it depends on."""
@@ -281,7 +288,7 @@ class StratumPlugin(SchedulerPlugin):
 
     def restart(self, scheduler: Scheduler) -> None:
         self.registry.clear()
-        self._waiting.clear()
+        self.savings.clear()
 
 
 def _copied(ts: TaskState) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from stratum_dask.graph import Key
 from stratum_dask.optimizations import Submission
-from stratum_dask.tally import Tally, tally
+from stratum_dask.tally import Tally, merges, tally
 
 __all__ = ["Report", "record", "report", "reset"]
 
@@ -90,10 +90,10 @@ class Report:
 
 def record(submission: Submission, seconds: Mapping[Key, float]) -> None:
     """Count a computation that this process rewrote."""
-    counts = tally(submission)
-    for gone, target in (*submission.replaced.items(), *submission.copies.items()):
-        if gone in submission.unmerged:
-            counts.seconds_saved += seconds.get(target, 0.0)
+    merged = list(merges(submission))
+    counts = tally(submission, merged)
+    for merge in merged:
+        counts.save(merge.function, seconds.get(merge.target, 0.0))
     with _lock:
         _total.add(counts)
 

@@ -428,7 +428,7 @@ async def test_registry_is_empty_when_everything_is_released(c, s, ran, *workers
         del kept
     await until(lambda: not s.tasks)
     assert len(plugin.registry) == 0
-    assert not plugin._waiting
+    assert not plugin.savings.waiting
     assert not [name for name in s.clients if name.startswith("stratum")]
 
 

@@ -125,6 +125,8 @@ async def _update_graph(
             around = message.get("annotations")
             lend(scheduler, arrival.submission, around, arrival.annotations)
         await offload(arrival.rewrite)
+        if arrival.submission is not None and arrival.done is None:
+            plugin.failed("a rule failed: the scheduler has warned which, and why")
         token = uuid.uuid4().hex
         _prepared[token] = arrival
         message["expr_ser"] = Serialized({"serializer": _FAMILY, "token": token}, [])
@@ -132,11 +134,13 @@ async def _update_graph(
             message["internal_priority"] = None
     except (ConfigError, AnnotationError) as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         plugin.say_once(
             f"{e}\nUntil that is mended, graphs run as plain Dask runs them."
         )
-    except Exception:
+    except Exception as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         logger.warning(
             "stratum could not look at a graph; it runs as plain Dask would run it. "
             "Please report this with the traceback below.",
