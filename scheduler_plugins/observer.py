@@ -66,10 +66,10 @@ class Observer:
         self.open = True
         handlers = self.scheduler.handlers
         handlers[HANDLER] = self._figures
-        self._closing.append(lambda: handlers.pop(HANDLER, None))
-        self._attempt("show its page in the dashboard", self._open_page)
-        self._attempt("give its Prometheus metrics", self._open_metrics)
-        self._attempt("keep a history", self._sample)
+        self._closing.append(self._close_handler)
+        self.attempt("show its page in the dashboard", self._open_page)
+        self.attempt("give its Prometheus metrics", self._open_metrics)
+        self.attempt("keep a history", self._sample)
         self._tick.start()
 
     def close(self) -> None:
@@ -77,12 +77,12 @@ class Observer:
         self.open = False
         self._tick.stop()
         while self._closing:
-            self._attempt("close what shows its figures", self._closing.pop())
+            self.attempt("close what shows its figures", self._closing.pop())
 
     def look(self) -> None:
         """Take a sample; close where Dask has dropped the plugin without a word."""
-        if self.scheduler.plugins.get(self.plugin.name) is self.plugin:
-            self._attempt("keep a history", self._sample)
+        if self._registered():
+            self.attempt("keep a history", self._sample)
         else:
             self.close()
 
@@ -94,11 +94,11 @@ class Observer:
     def graph(self, counts: Tally) -> None:
         """Tell what became of a graph."""
         number = self.plugin.total.graphs
-        self._attempt("log an event", lambda: self._events.graph(number, counts))
+        self.attempt("log an event", lambda: self._events.graph(number, counts))
 
     def failure(self, what: str) -> None:
         """Tell that a graph runs as it came, because something of ours failed."""
-        self._attempt("log an event", lambda: self._events.failure(what))
+        self.attempt("log an event", lambda: self._events.failure(what))
 
     def _sample(self) -> None:
         retention, store = figures.parts(self.plugin)
@@ -106,8 +106,14 @@ class Observer:
         self._events.changed("retention", retention)
         self._events.changed("store", store)
 
-    def _figures(self) -> dict[str, Any]:
-        return figures.to_plain(self.plugin)
+    def _registered(self) -> bool:
+        return self.scheduler.plugins.get(self.plugin.name) is self.plugin
+
+    def _figures(self) -> dict[str, Any] | None:
+        return figures.to_plain(self.plugin) if self._registered() else None
+
+    def _close_handler(self) -> None:
+        self.scheduler.handlers.pop(HANDLER, None)
 
     def _open_page(self) -> None:
         from stratum_dask.scheduler_plugins import dashboard
@@ -119,7 +125,8 @@ class Observer:
 
         self._closing.append(metrics.attach(self.scheduler, self.plugin))
 
-    def _attempt(self, what: str, do: Callable[[], Any]) -> None:
+    def attempt(self, what: str, do: Callable[[], Any]) -> None:
+        """Do something that shows the figures; if it fails, say so once."""
         try:
             do()
         except ModuleNotFoundError:

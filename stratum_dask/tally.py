@@ -90,7 +90,8 @@ class Tally:
         kept.update(heapq.nlargest(_MOST // 2, worth, key=worth.__getitem__))
         self.merged = _lumped(self.merged, kept, OTHERS)
         seconds = {f: s for f, s in worth.items() if f in kept}
-        seconds[OTHERS] = sum(worth.values()) - sum(seconds.values())
+        rest = sum(worth.values()) - sum(seconds.values())
+        seconds[OTHERS] = seconds.get(OTHERS, 0.0) + rest
         self.seconds = seconds
 
     def _forget_refusals(self) -> None:

@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bokeh.core.properties import without_property_validation
-
 from stratum_dask.scheduler_plugins import figures
 from stratum_dask.scheduler_plugins.dashboard.plots import (
     RetentionPlot,
@@ -82,12 +80,12 @@ def _fill(
     look_like_dask(doc, extra, _content() if whole else None)
     shown: list[Any] = [None]
 
-    @without_property_validation
     def update() -> None:
         if not observer.open:
             for view in views:
                 view.say(_CLOSED)
-            doc.remove_periodic_callback(update)
+            for callback in doc.session_callbacks:
+                doc.remove_periodic_callback(callback)
             return
         now = figures.figures(observer.plugin)
         state = now.state()
@@ -99,7 +97,8 @@ def _fill(
 
     update()
     if observer.open:
-        doc.add_periodic_callback(update, _MILLISECONDS)
+        attempt = functools.partial(observer.attempt, "draw its page", update)
+        doc.add_periodic_callback(attempt, _MILLISECONDS)
 
 
 def _content() -> str:

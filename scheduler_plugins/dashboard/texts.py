@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from stratum_dask.report_text import reason_of
 from stratum_dask.scheduler_plugins.dashboard.view import View, text
 from stratum_dask.scheduler_plugins.figures import Figures
 from stratum_dask.scheduler_plugins.history import Sample
@@ -73,11 +74,12 @@ class RefusedTable(View):
     def draw(self, now: Figures, samples: Sequence[Sample]) -> None:
         rows = []
         for refusal, tasks in now.refused:
-            function, role, reason, remedy = map(html.escape, refusal)
+            remedy = html.escape(refusal.remedy)
             todo = f"<i>To change that: {remedy}</i>" if remedy else ""
             rows.append(
-                f"<tr><td class='n'>{count(tasks)}</td><td>{function}</td>"
-                f"<td>{role}: {reason}{todo}</td></tr>"
+                f"<tr><td class='n'>{count(tasks)}</td>"
+                f"<td>{html.escape(refusal.function)}</td>"
+                f"<td>{html.escape(reason_of(refusal))}{todo}</td></tr>"
             )
         self._body.text = (
             f"<h2>{self.title}</h2><table><tr><th class='n'>Tasks</th><th>Function</th>"
