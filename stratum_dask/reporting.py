@@ -79,6 +79,8 @@ class Report:
             "ran": total.run,
             "merged": self.merged,
             "seconds_saved": round(total.seconds_saved, 6),
+            "retained": total.retained,
+            "retention_seconds_saved": round(total.retention_seconds, 6),
             "merged_by_function": dict(total.merged.most_common()),
             "seconds_saved_by_function": {f: round(s, 6) for f, s in seconds},
             "refused": [

@@ -40,7 +40,7 @@ class Refusal(NamedTuple):
 
 
 class Merge(NamedTuple):
-    """A task that need not run, and the key whose result stands for its own."""
+    """A task that need not run, and a key that has the same result."""
 
     function: str
     target: Key
@@ -63,6 +63,10 @@ class Tally:
     seconds_saved: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     """Function -> its share of ``seconds_saved``."""
+    retained: int = 0
+    """Tasks that did not run because a scheduler had kept their results."""
+    retention_seconds: float = 0.0
+    """What of the seconds saved is due to these."""
 
     def add(self, other: Tally) -> None:
         """Count ``other`` in, and stay small however many functions there are."""
@@ -72,6 +76,8 @@ class Tally:
         self.merged.update(other.merged)
         self.refused.update(other.refused)
         self.isolated += other.isolated
+        self.retained += other.retained
+        self.retention_seconds += other.retention_seconds
         for function, seconds in other.seconds.items():
             self.save(function, seconds)
         if len(self.merged) > 2 * _MOST:

@@ -69,7 +69,7 @@ def nothing_is_left(s):
     plugin = s.plugins["stratum"]
     left = {name: kind for name, kind in vars(plugin.registry).items() if kind}
     assert not left
-    assert not plugin.savings.waiting
+    assert not plugin._counting
     assert not [name for name in s.clients if name.startswith("stratum")]
     s.validate_state()
 

@@ -22,7 +22,7 @@ async def test_every_function_has_its_tasks_and_seconds(c, s, *workers):
     await c.register_plugin(plugin)
     plugin = s.plugins["stratum"]
     await c.gather(c.compute(programs(3)))
-    await until(lambda: not plugin.savings.waiting)
+    await until(lambda: not plugin._counting)
     now = figures(plugin)
     assert (now.graphs, now.asked, now.run, now.merged) == (1, 6, 2, 4)
     assert {saving.function: saving.tasks for saving in now.savings} == {

@@ -203,7 +203,7 @@ async def test_it_shows_what_was_asked_for_run_and_saved(c, s, *workers):
     graph = [*programs(500, size=10), *(delayed(fail_to_merge)(i) for i in range(2))]
     await c.gather(c.compute(graph))
     plugin = s.plugins["stratum"]
-    await until(lambda: not plugin.savings.waiting)
+    await until(lambda: not plugin._counting)
     async with Browser(s, "stratum") as browser:
         words = browser.words()
         assert re.search(r"Tasks asked for\s+1,002\s+in 1 graph", words)

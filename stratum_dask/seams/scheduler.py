@@ -101,14 +101,14 @@ async def _update_graph(
     around = message.get("annotations")
     if around and SKIP in around:
         message["annotations"] = {k: v for k, v in around.items() if k != SKIP}
-        await original(**message)
+        await _as_it_came(plugin, original, message)
         return
     purity = None
     if around and PURITY in around:
         purity = around[PURITY]
         message["annotations"] = {k: v for k, v in around.items() if k != PURITY}
     if message.get("actors"):
-        await original(**message)
+        await _as_it_came(plugin, original, message)
         return
     actors: list[Key] = []
     arrival: Arrival | None = None
@@ -119,7 +119,10 @@ async def _update_graph(
             arrival.submission = None
         # From here to the pin nothing may await: what lives now is still there
         # when the graph arrives.
-        pinned = plugin.choose(arrival.submission)
+        if arrival.submission is None:
+            plugin.make_way(arrival.graph)
+        else:
+            pinned = plugin.choose(arrival.submission)
         if pinned:
             scheduler.client_desires_keys(pinned, pin)
             around = message.get("annotations")
@@ -156,6 +159,23 @@ async def _update_graph(
             scheduler.clients.pop(pin, None)
     if arrival is not None and arrival.done is not None:
         plugin.learn(arrival.done)
+
+
+async def _as_it_came(
+    plugin: StratumPlugin, original: Callable[..., Any], message: dict[str, Any]
+) -> None:
+    """Let a graph through that is not looked at."""
+    if plugin.retention:
+        try:
+            plugin.make_way(await offload(_keys, message["expr_ser"]))
+        except Exception:
+            # As much as a graph that cannot be read: Dask will tell.
+            logger.debug("A graph was not looked at.", exc_info=True)
+    await original(**message)
+
+
+def _keys(sent: Serialized) -> list[Key]:
+    return list(deserialize(sent.header, sent.frames).__dask_graph__())
 
 
 def _arrive(
