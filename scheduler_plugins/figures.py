@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratum_dask.scheduler_plugins.history import Sample
-from stratum_dask.tally import Refusal
+from stratum_dask.tally import Refusal, Tally
 
 if TYPE_CHECKING:
     from stratum_dask.scheduler_plugins.plugin import StratumPlugin
@@ -49,8 +49,7 @@ class Figures:
     known
         Tasks on the scheduler whose work is known.
     seconds_saved
-        Run time of the tasks that need not run. What retention and store saved is
-        part of it where the result was found as a task on the scheduler.
+        Run time of the tasks that need not run, and what the store saved.
     savings
         The functions that saved most, best first.
     refused
@@ -109,7 +108,7 @@ def figures(plugin: StratumPlugin) -> Figures:
         isolated=total.isolated,
         failures=plugin.failures,
         known=len(plugin.registry),
-        seconds_saved=total.seconds_saved,
+        seconds_saved=_saved(total, store),
         savings=tuple(Saving(f, merged[f], seconds.get(f, 0.0)) for f in best),
         refused=tuple(Refused(r, n) for r, n in total.refused.most_common(_MOST)),
         retention=retention,
@@ -132,7 +131,7 @@ def sample(plugin: StratumPlugin, retention: Any, store: Any) -> Sample:
         time=time.time(),
         asked=total.asked,
         run=total.run,
-        seconds_saved=total.seconds_saved,
+        seconds_saved=_saved(total, store),
         retained_bytes=0 if retention is None else retention.bytes,
         budget_bytes=0 if retention is None else retention.budget,
         bytes_read=0 if store is None else store.bytes_read,
@@ -156,6 +155,10 @@ def to_plain(plugin: StratumPlugin) -> dict[str, Any]:
         "retention": _plain(now.retention),
         "store": _plain(now.store),
     }
+
+
+def _saved(total: Tally, store: Any) -> float:
+    return total.seconds_saved + (0.0 if store is None else store.seconds_saved)
 
 
 def _part(part: Any) -> Any:

@@ -19,13 +19,14 @@ from stratum_dask.scheduler_plugins.offers import Offers
 from stratum_dask.scheduler_plugins.precaution import Precaution
 from stratum_dask.scheduler_plugins.registry import Registry
 from stratum_dask.scheduler_plugins.retention import Retention, options
+from stratum_dask.scheduler_plugins.store import StoreService
 from stratum_dask.seams import leaving
 from stratum_dask.seams import scheduler as seam
 from stratum_dask.tally import Tally
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import WorkerState
+    from distributed.scheduler import TaskState, WorkerState
 
 __all__ = ["StratumPlugin"]
 
@@ -46,6 +47,8 @@ class StratumPlugin(SchedulerPlugin):
         What was asked for and what was merged so far.
     retention
         What is kept after clients have let go, or None where that is switched off.
+    store
+        Results that outlive the cluster, or None where none is configured.
     """
 
     name = "stratum"
@@ -56,7 +59,7 @@ class StratumPlugin(SchedulerPlugin):
         self.total = Tally()
         self.failures = 0
         self.retention: Retention | None = None
-        self.store: Any = None
+        self.store: StoreService | None = None
         self.observer: Observer | None = None
         self._scheduler: Scheduler | None = None
         self._guard = Guard(self.registry)
@@ -74,14 +77,23 @@ class StratumPlugin(SchedulerPlugin):
         self._scheduler = scheduler
         self._offers = Offers(scheduler, self.registry, self._guard)
         self._start_retention(scheduler)
+        if self.store is not None:
+            await self.store.close()
+        self.store = await StoreService.open(self, scheduler)
         seam.install(scheduler, self)
         leaving.install(scheduler, self)
         self.observer = Observer(scheduler, self)
         self.observer.start()
 
+    async def before_close(self) -> None:
+        if self.store is not None:
+            await self.store.before_close()
+
     async def close(self) -> None:
         if self.observer is not None:
             self.observer.close()
+        if self.store is not None:
+            await self.store.close()
         if self.retention is not None:
             self.retention.stop()
         if self._scheduler is not None:
@@ -122,6 +134,10 @@ class StratumPlugin(SchedulerPlugin):
         if self.retention is not None:
             self._counting.hits(*self.retention.hits(chosen))
         return chosen
+
+    def keep_intact(self, ts: TaskState) -> bool:
+        """See to it that a result stays what its function returned, if it still is."""
+        return self._guard.keep_intact(ts)
 
     def lent(self, key: Key) -> bool:
         """Whether the consumers of ``key`` get private handles on its result."""
@@ -233,6 +249,12 @@ class StratumPlugin(SchedulerPlugin):
             self._counting.forget(key)
             if self.retention is not None:
                 self.retention.forget(key)
+            if self.store is not None:
+                self.store.forget(key)
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        if topic == "stratum" and self.store is not None:
+            self.store.told(msg)
 
     def leave(self, workers: Collection[WorkerState]) -> None:
         """Workers are about to go, and will not come back with what they have."""
@@ -250,3 +272,5 @@ class StratumPlugin(SchedulerPlugin):
             self._precaution.clear()
         if self.retention is not None:
             self.retention.clear()
+        if self.store is not None:
+            self.store.recipes.clear()

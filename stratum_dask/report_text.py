@@ -28,7 +28,7 @@ def totals(report: Report) -> Iterator[tuple[str, str, str]]:
     yield "merged", count(report.merged), "an equal task stands for them"
     if total.asked:
         yield "hit rate", share(saved / total.asked), "of the tasks asked for"
-    yield "time saved", duration(total.seconds_saved), "of computing"
+    yield "time saved", duration(report.seconds_saved), "of computing"
     if (kept := report.retention) is not None:
         yield (
             "kept in memory",

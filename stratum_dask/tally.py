@@ -151,6 +151,7 @@ def tally(submission: Submission, merged: Iterable[Merge] | None = None) -> Tall
     original = submission.original
     counts = Tally(graphs=1, asked=_tasks(original), run=_tasks(submission.tasks))
     counts.run -= len(submission.copies)  # a copy runs nothing of the user's
+    counts.run -= len(submission.loaded)  # nor does what reads a stored result
     counts.isolated = len(submission.isolated)
     merged = merges(submission) if merged is None else merged
     counts.merged.update(merge.function for merge in merged)

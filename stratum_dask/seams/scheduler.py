@@ -123,6 +123,8 @@ async def _update_graph(
             plugin.make_way(arrival.graph)
         else:
             pinned = plugin.choose(arrival.submission)
+            if plugin.store is not None:
+                plugin.store.settle(arrival.submission)
         if pinned:
             scheduler.client_desires_keys(pinned, pin)
             around = message.get("annotations")
@@ -151,6 +153,9 @@ async def _update_graph(
         )
     if arrival is not None and arrival.done is not None:
         plugin.expect(arrival.done)
+        if plugin.store is not None and arrival.done.loaded:
+            around = message.get("annotations")
+            plugin.store.expect(arrival.done, around, arrival.annotations)
     try:
         await original(**message)
     finally:
@@ -201,4 +206,6 @@ def _arrive(
     )
     if (submission := arrival.submission) is not None:
         submission.lent = plugin.lent
+        if plugin.store is not None:
+            plugin.store.offer(submission)
     return arrival
