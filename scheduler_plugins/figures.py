@@ -8,12 +8,12 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratum_dask.scheduler_plugins.history import Sample
-from stratum_dask.tally import Refusal, Tally
+from stratum_dask.tally import Reason, Tally
 
 if TYPE_CHECKING:
     from stratum_dask.scheduler_plugins.plugin import StratumPlugin
 
-__all__ = ["Figures", "Refused", "Saving", "figures", "parts", "sample", "to_plain"]
+__all__ = ["Figures", "Saving", "figures", "parts", "sample", "to_plain"]
 
 _MOST = 20
 
@@ -24,13 +24,6 @@ class Saving(NamedTuple):
     function: str
     tasks: int
     seconds: float
-
-
-class Refused(NamedTuple):
-    """Tasks that were not merged, and why."""
-
-    refusal: Refusal
-    tasks: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ class Figures:
     savings
         The functions that saved most, best first.
     refused
-        The refusals that were met most often.
+        The reasons for which most tasks were not merged.
     retention, store
         The figures of these parts; None where one is switched off.
     """
@@ -68,7 +61,7 @@ class Figures:
     known: int
     seconds_saved: float
     savings: tuple[Saving, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[Reason, ...]
     retention: Any
     store: Any
 
@@ -110,7 +103,7 @@ def figures(plugin: StratumPlugin) -> Figures:
         known=len(plugin.registry),
         seconds_saved=_saved(total, store),
         savings=tuple(Saving(f, merged[f], seconds.get(f, 0.0)) for f in best),
-        refused=tuple(Refused(r, n) for r, n in total.refused.most_common(_MOST)),
+        refused=tuple(total.reasons()[:_MOST]),
         retention=retention,
         store=store,
     )

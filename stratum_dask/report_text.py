@@ -6,15 +6,24 @@ import html
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from stratum_dask.wording import count, duration, share, shortened, size
+from stratum_dask.wording import (
+    because,
+    count,
+    duration,
+    listed,
+    share,
+    shortened,
+    size,
+)
 
 if TYPE_CHECKING:
     from stratum_dask.reporting import Report
-    from stratum_dask.tally import Refusal
+    from stratum_dask.tally import Reason
 
-__all__ = ["as_html", "as_text", "reason_of", "totals"]
+__all__ = ["as_html", "as_text", "totals"]
 
 _MOST = 10
+_NAMES = 4
 _NUMBER = "text-align: right; white-space: nowrap"
 
 
@@ -59,21 +68,6 @@ def totals(report: Report) -> Iterator[tuple[str, str, str]]:
         yield "failed", count(report.failures, "graph"), "ran as plain Dask runs them"
 
 
-def reason_of(refusal: Refusal) -> str:
-    """Say why, below a heading that says "not merged" already.
-
-    Examples
-    --------
-    >>> from stratum_dask.tally import Refusal
-    >>> reason_of(Refusal("f", "not merged", "reads the clock", ""))
-    'reads the clock'
-    >>> reason_of(Refusal("f", "not reused later", "reads a file", ""))
-    'not reused later: reads a file'
-    """
-    merged_for_now = refusal.role != "not merged"
-    return f"{refusal.role}: {refusal.reason}" if merged_for_now else refusal.reason
-
-
 def as_text(report: Report) -> str:
     """Lay a report out for a terminal of 80 columns."""
     lines = [f"stratum report ({report.where})"]
@@ -86,13 +80,13 @@ def as_text(report: Report) -> str:
                 f"  {shortened(function, 40):<40} {count(tasks, 'task'):>14} "
                 f"{duration(seconds):>12}"
             )
-    if refused := report.total.refused.most_common(_MOST):
+    if reasons := report.total.reasons()[:_MOST]:
         lines.append("not merged")
-        for refusal, n in refused:
-            lines.append(f"  {refusal.function} ({count(n, 'task')})")
-            lines.append(f"    {reason_of(refusal)}")
-            if refusal.remedy:
-                lines.append(f"    to change that: {refusal.remedy}")
+        for role, reason, remedy, tasks, functions in reasons:
+            lines.append(f"  {count(tasks, 'task')}: {because(role, reason)}")
+            lines.append(f"    {listed(functions, _NAMES)}")
+            if remedy:
+                lines.append(f"    to change that: {remedy}")
     return "\n".join(lines)
 
 
@@ -105,21 +99,18 @@ def as_html(report: Report) -> str:
     if savings := report.savings(_MOST):
         rows = ((_safe(f), count(n), duration(s)) for f, n, s in savings)
         parts.append(_table(["Biggest savings", "Tasks", "Time"], rows))
-    if refused := report.total.refused.most_common(_MOST):
+    if reasons := report.total.reasons()[:_MOST]:
         rows = (
-            (
-                _safe(refusal.function),
-                count(n),
-                _safe(reason_of(refusal))
-                + (
-                    f"<br>To change that: {_safe(refusal.remedy)}"
-                    * bool(refusal.remedy)
-                ),
-            )
-            for refusal, n in refused
+            (_safe(listed(each.functions, _NAMES)), count(each.tasks), _why(each))
+            for each in reasons
         )
         parts.append(_table(["Not merged", "Tasks", "Reason"], rows))
     return f"<div>{''.join(parts)}</div>"
+
+
+def _why(each: Reason) -> str:
+    remedy = f"<br>To change that: {_safe(each.remedy)}" if each.remedy else ""
+    return _safe(because(each.role, each.reason)) + remedy
 
 
 def _table(heads: list[str], rows: Iterable[tuple[str, ...]]) -> str:

@@ -22,7 +22,16 @@ from stratum_dask.graph import (
 )
 from stratum_dask.optimizations import Role, Submission
 
-__all__ = ["OTHERS", "Merge", "Refusal", "Tally", "merges", "name_of", "tally"]
+__all__ = [
+    "OTHERS",
+    "Merge",
+    "Reason",
+    "Refusal",
+    "Tally",
+    "merges",
+    "name_of",
+    "tally",
+]
 
 OTHERS = "(others)"
 """Stands for the functions and refusals that were met least, where there are many."""
@@ -37,6 +46,17 @@ class Refusal(NamedTuple):
     role: str
     reason: str
     remedy: str
+
+
+class Reason(NamedTuple):
+    """One reason why tasks were not merged, and which."""
+
+    role: str
+    reason: str
+    remedy: str
+    tasks: int
+    functions: tuple[str, ...]
+    """Most tasks first."""
 
 
 class Merge(NamedTuple):
@@ -89,6 +109,18 @@ class Tally:
         """Count the run time of a task of ``function`` that need not run."""
         self.seconds_saved += seconds
         self.seconds[function] = self.seconds.get(function, 0.0) + seconds
+
+    def reasons(self) -> list[Reason]:
+        """What was refused by reason, most tasks first."""
+        found: dict[tuple[str, str, str], Counter[str]] = {}
+        for (function, *why), n in self.refused.items():
+            role, reason, remedy = why
+            found.setdefault((role, reason, remedy), Counter())[function] += n
+        reasons = [
+            Reason(*why, tasks.total(), tuple(f for f, _ in tasks.most_common()))
+            for why, tasks in found.items()
+        ]
+        return sorted(reasons, key=lambda each: -each.tasks)
 
     def _forget_functions(self) -> None:
         worth = self.seconds

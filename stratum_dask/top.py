@@ -13,17 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from stratum_dask.asking import NoAnswerError, NoPluginError, ask, ask_once
-from stratum_dask.report_text import reason_of, totals
+from stratum_dask.report_text import totals
 from stratum_dask.reporting import Report
-from stratum_dask.tally import Refusal
-from stratum_dask.wording import count, duration, shortened
+from stratum_dask.tally import Reason
+from stratum_dask.wording import because, count, duration, listed
 
 __all__ = ["once", "show", "watch"]
 
 # Lines that are no rows: the status, and above each table its names and a blank.
 _OTHER_LINES = 7
 _FEWEST = 2
-_NAME = 34
+_NAMES = 3
 
 
 def show(report: Report, lines: int | None = None) -> Group:
@@ -43,7 +43,7 @@ def show(report: Report, lines: int | None = None) -> Group:
     rows = list(totals(report))
     for row in rows:
         numbers.add_row(*row)
-    refused = report.total.refused.most_common()
+    refused = report.total.reasons()
     room = 20 if lines is None else max(lines - len(rows) - _OTHER_LINES, 2 * _FEWEST)
     few = min(len(refused), room // 2)
     savings = report.savings(room - few)
@@ -112,14 +112,14 @@ def _savings(savings: Sequence[tuple[str, int, float]]) -> Table:
     return table
 
 
-def _refused(refused: Sequence[tuple[Refusal, int]]) -> Table:
+def _refused(reasons: Sequence[Reason]) -> Table:
     table = _table()
-    table.add_column("not merged", no_wrap=True)
+    table.add_column("not merged", no_wrap=True, overflow="ellipsis", ratio=3)
     table.add_column("tasks", justify="right", no_wrap=True)
-    table.add_column("reason", no_wrap=True, overflow="ellipsis", ratio=1)
-    for refusal, tasks in refused:
-        name = Text(shortened(refusal.function, _NAME))
-        table.add_row(name, count(tasks), Text(reason_of(refusal)))
+    table.add_column("such as", no_wrap=True, overflow="ellipsis", ratio=2)
+    for role, reason, _, tasks, functions in reasons:
+        why, names = Text(because(role, reason)), Text(listed(functions, _NAMES))
+        table.add_row(why, count(tasks), names)
     return table
 
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dask.utils import format_bytes
 
-__all__ = ["count", "duration", "share", "shortened", "size"]
+__all__ = ["because", "count", "duration", "listed", "share", "shortened", "size"]
+
+
+def because(role: str, reason: str) -> str:
+    """Say why, below a heading that says "not merged" already.
+
+    Examples
+    --------
+    >>> because("not merged", "reads the clock")
+    'reads the clock'
+    >>> because("not reused later", "reads a file")
+    'not reused later: reads a file'
+    """
+    return reason if role == "not merged" else f"{role}: {reason}"
 
 
 def count(n: int, what: str = "") -> str:
@@ -42,6 +57,18 @@ def duration(seconds: float) -> str:
     if hours < 24:
         return f"{hours} h {minutes} min"
     return f"{hours // 24:,} d {hours % 24} h"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first of some names, and how many there are beside them.
+
+    Examples
+    --------
+    >>> listed(["load", "fit"], 3), listed(["load", "fit", "score", "plot"], 2)
+    ('load, fit', 'load, fit and 2 more')
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def share(part: float) -> str:

@@ -68,7 +68,7 @@ async def test_a_snapshot_does_not_change(c, s, *workers):
     assert (now.asked, now.savings, now.refused) == (asked, savings, ())
     (refused,) = figures(plugin).refused
     assert refused.tasks == 2
-    assert refused.refusal.remedy
+    assert refused.remedy
 
 
 def test_parts_that_are_off_are_none():
@@ -127,6 +127,20 @@ def test_history_where_nothing_happens_needs_no_room():
     # the steps are where they were
     assert Sample(1_999.0, asked=1) in samples
     assert Sample(2_000.0, asked=2) in samples
+
+
+def test_refusals_are_told_by_reason():
+    total = Tally()
+    for function, n in {"fit": 2, "load": 5}.items():
+        total.refused[Refusal(function, "not merged", "reads the clock", "x")] = n
+    total.refused[Refusal("load", "not merged", "writes", "")] = 6
+    first, second = total.reasons()
+    assert (first.reason, first.tasks, first.functions) == (
+        "reads the clock",
+        7,
+        ("load", "fit"),
+    )
+    assert (second.reason, second.remedy) == ("writes", "")
 
 
 # -- the observer ------------------------------------------------------------

@@ -168,7 +168,7 @@ class StorePlot(_Lines):
 class SavingsPlot(View):
     """Which functions saved most."""
 
-    title = "Biggest savings"
+    title = "Biggest savings, by function"
     name = "savings"
 
     def body(self) -> Any:

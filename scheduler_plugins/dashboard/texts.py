@@ -6,11 +6,10 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stratum_dask.report_text import reason_of
 from stratum_dask.scheduler_plugins.dashboard.view import View, text
 from stratum_dask.scheduler_plugins.figures import Figures
 from stratum_dask.scheduler_plugins.history import Sample
-from stratum_dask.wording import count, duration, share, size
+from stratum_dask.wording import because, count, duration, listed, share, size
 
 __all__ = ["RefusedTable", "Summary"]
 
@@ -26,10 +25,13 @@ table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; opacity: .7; font-size: 12px; }
 th, td { padding: 3px 10px; vertical-align: top; }
 td { border-top: 1px solid rgba(128, 128, 128, .25); overflow-wrap: anywhere; }
-td:nth-child(2) { min-width: 11em; }
+td:nth-child(3) { min-width: 9em; }
 .n { text-align: right; white-space: nowrap; }
 i { font-style: normal; opacity: .7; display: block; }
 """
+
+
+_NAMES = 4
 
 
 class Summary(View):
@@ -73,17 +75,17 @@ class RefusedTable(View):
 
     def draw(self, now: Figures, samples: Sequence[Sample]) -> None:
         rows = []
-        for refusal, tasks in now.refused:
-            remedy = html.escape(refusal.remedy)
-            todo = f"<i>To change that: {remedy}</i>" if remedy else ""
+        for role, reason, remedy, tasks, functions in now.refused:
+            why = html.escape(because(role, reason))
+            todo = f"<i>To change that: {html.escape(remedy)}</i>" if remedy else ""
+            names = html.escape(listed(functions, _NAMES))
             rows.append(
-                f"<tr><td class='n'>{count(tasks)}</td>"
-                f"<td>{html.escape(refusal.function)}</td>"
-                f"<td>{html.escape(reason_of(refusal))}{todo}</td></tr>"
+                f"<tr><td class='n'>{count(tasks)}</td><td>{why}{todo}</td>"
+                f"<td>{names}</td></tr>"
             )
         self._body.text = (
-            f"<h2>{self.title}</h2><table><tr><th class='n'>Tasks</th><th>Function</th>"
-            f"<th>Reason</th></tr>{''.join(rows)}</table>"
+            f"<h2>{self.title}</h2><table><tr><th class='n'>Tasks</th><th>Reason</th>"
+            f"<th>Functions</th></tr>{''.join(rows)}</table>"
         )
 
 
