@@ -4,13 +4,16 @@ import asyncio
 import gc
 import json
 import re
+import signal
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import dask
 import pytest
 from distributed import Scheduler
-from distributed.utils_test import gen_cluster
+from distributed.utils_test import gen_cluster, gen_test
 
 from clusters import KEPT, STORED, fetch, part, programs, until
 from stratum_dask.scheduler_plugins import StratumPlugin
@@ -161,6 +164,36 @@ async def test_a_scheduler_without_a_dashboard_needs_none(c, s, *workers):
     await c.register_plugin(StratumPlugin())
     assert (await fetch(s, "stratum"))[0] == 404
     assert await c.submit(abs, -1) == 1
+
+
+@gen_test()
+async def test_a_scheduler_with_the_preload_serves_it_from_the_start(tmp_path):
+    file = tmp_path / "scheduler.json"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "distributed.cli.dask_scheduler"),
+        *("--preload", "stratum_dask.scheduler_plugins"),
+        *("--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"),
+        *("--scheduler-file", str(file)),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        await until(file.exists, 30)
+        here = SimpleNamespace(http_server=SimpleNamespace())
+        here.http_server.port = json.loads(file.read_text())["services"]["dashboard"]
+        code, page = await fetch(here, "stratum")
+        assert (code, page.count('<a href="stratum">')) == (200, 1)
+        plots = json.loads((await fetch(here, "individual-plots.json"))[1])
+        assert PLOTS <= set(plots.values())
+        assert "dask_stratum_graphs_total 0.0" in (await fetch(here, "metrics"))[1]
+        async with Browser(here, "stratum") as browser:
+            assert "Nothing to show yet" in browser.words()
+            process.send_signal(signal.SIGINT)
+            _, said = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 0
+    assert b"Traceback" not in said
 
 
 def test_without_bokeh_everything_else_works(fresh_python):

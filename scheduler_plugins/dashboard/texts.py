@@ -25,7 +25,7 @@ table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; opacity: .7; font-size: 12px; }
 th, td { padding: 3px 10px; vertical-align: top; }
 td { border-top: 1px solid rgba(128, 128, 128, .25); overflow-wrap: anywhere; }
-td:nth-child(3) { min-width: 9em; }
+td:nth-child(3) { width: 34%; }
 .n { text-align: right; white-space: nowrap; }
 i { font-style: normal; opacity: .7; display: block; }
 """
