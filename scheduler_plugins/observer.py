@@ -76,6 +76,8 @@ class Observer:
         """Take everything away again."""
         self.open = False
         self._tick.stop()
+        if _observers.get(self.scheduler) is self:
+            del _observers[self.scheduler]
         while self._closing:
             self.attempt("close what shows its figures", self._closing.pop())
 

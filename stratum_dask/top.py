@@ -96,7 +96,7 @@ async def watch(
                     status = _status(address)
                 view = Group(status, Text(), show(report, console.height))
                 live.update(view, refresh=True)
-                await asyncio.sleep(interval if lost is None else max(interval, 3))
+                await asyncio.sleep(interval if lost is None else 5 * interval)
     finally:
         if view is not None:
             console.print(view)  # stays when the live screen is gone

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import html
 import json
 import re
 import signal
@@ -282,6 +283,20 @@ async def test_names_of_users_are_text_and_not_html(c, s, *workers):
     async with Browser(s, "individual-stratum-refused") as browser:
         assert "<script>" not in browser.texts()
         assert "&lt;script&gt;" in browser.texts()
+
+
+@with_dashboard
+async def test_figures_that_cannot_be_read_are_said_in_words(c, s, *workers):
+    class Broken:
+        def figures(self):
+            raise OSError("no such disk")
+
+    plugin = s.plugins["stratum"]
+    store, plugin.store = plugin.store, Broken()
+    async with Browser(s, "stratum") as browser:
+        assert "the scheduler's log says why" in html.unescape(browser.words())
+        plugin.store = store
+        await browser.until(lambda: "Nothing to show yet" in browser.words())
 
 
 @with_dashboard

@@ -95,9 +95,9 @@ def _fill(
             for view in views:
                 view.show(now, samples)
 
-    update()
+    attempt = functools.partial(observer.attempt, "draw its page", update)
+    attempt()
     if observer.open:
-        attempt = functools.partial(observer.attempt, "draw its page", update)
         doc.add_periodic_callback(attempt, _MILLISECONDS)
 
 

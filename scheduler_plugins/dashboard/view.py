@@ -42,9 +42,8 @@ class View:
         self._words = text()
         self._body = self.body()
         # One of the two at a time: a plot with nothing in it complains in the browser.
-        self.root = column(
-            self._words, name=f"stratum_{self.name}", sizing_mode="stretch_both"
-        )
+        self.root = column(name=f"stratum_{self.name}", sizing_mode="stretch_both")
+        self.say("The figures cannot be read; the scheduler's log says why.")
 
     def body(self) -> Any:
         """Make the model that shows the figures."""
