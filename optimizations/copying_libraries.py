@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stratum_dask.optimizations.copying_arrays import (
+    PLAIN_CELLS,
     Handler,
     find_numpy,
     is_plain_array,
@@ -23,7 +24,7 @@ from stratum_dask.optimizations.copying_arrays import (
 if TYPE_CHECKING:
     from stratum_dask.optimizations.copying import Memo
 
-__all__ = ["LIBRARIES", "plain_data"]
+__all__ = ["LIBRARIES", "copies_on_write", "plain_cells_only", "plain_data"]
 
 ARROW_VALUES = frozenset(
     (
@@ -55,8 +56,41 @@ def plain_data(obj: Any) -> bool:
     return not any(kind == object for kind in kinds)
 
 
+def plain_cells_only(obj: Any) -> bool:
+    """Whether an object is a frame of numbers, times, texts and the like.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> plain_cells_only(pd.Series([1, 2])), plain_cells_only(pd.Series([[1], 2]))
+    (True, False)
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is None or type(obj) not in (pandas.DataFrame, pandas.Series):
+        return False
+    if obj.attrs:
+        return False
+    kinds = [obj.dtype] if obj.ndim == 1 else list(obj.dtypes)
+    kinds += [axis.dtype for axis in obj.axes]
+    if any(type(k).__module__.partition(".")[0] not in _HOMES for k in kinds):
+        return False
+    values = [obj] if obj.ndim == 1 else [obj.iloc[:, i] for i in _cells(obj.dtypes)]
+    values += obj.axes
+    infer = pandas.api.types.infer_dtype
+    return all(
+        v.dtype != object or infer(v, skipna=True) in PLAIN_CELLS for v in values
+    )
+
+
+_HOMES = frozenset(("numpy", "pandas"))
+
+
+def _cells(kinds: Any) -> list[int]:
+    return [i for i, kind in enumerate(kinds) if kind == object]
+
+
 def _frame(obj: Any, memo: Memo) -> Any:
-    if memo.cow and _copy_on_write() and not _has_cells(obj, memo):
+    if memo.cow and copies_on_write() and not _has_cells(obj, memo):
         result = obj.copy(deep=False)
         for name in set(obj._metadata) - {"_name"}:
             if hasattr(obj, name):
@@ -113,7 +147,8 @@ def _has_cells(frame: Any, memo: Memo) -> bool:
     )
 
 
-def _copy_on_write() -> bool:
+def copies_on_write() -> bool:
+    """Whether pandas copies what is written into, if somebody else looks at it."""
     pandas = sys.modules["pandas"]
     if int(pandas.__version__.partition(".")[0]) >= 3:
         return True

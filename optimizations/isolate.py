@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from stratum_dask.graph import Graph, Key, Task, called, with_func
@@ -12,7 +12,7 @@ from stratum_dask.optimizations.late import Late
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
-from stratum_dask.optimizations.verdict import Effect
+from stratum_dask.optimizations.verdict import Effect, Role
 from stratum_dask.optimizations.views import View, hand_out, views
 from stratum_dask.optimizations.watch import Watched
 
@@ -80,7 +80,9 @@ class Isolate(Rule):
         late = Late(submission) if submission.by_reference and wanted else None
         for consumer in wanted.keys() | opened.keys() | remade:
             node = called(consumer, new[consumer])
-            func = node.func
+            func, looks = node.func, 0
+            if consumer in wanted:
+                looks = _looks(submission, func)
             if consumer in opened:
                 func = Opened(func, places(node, opened[consumer], flow.aliases))
             watched = consumer in wanted and late is not None and late.reader(consumer)
@@ -93,12 +95,18 @@ class Isolate(Rule):
                 if watched:
                     submission.watched.add(consumer)
                 cls = Watched if watched else Isolated
-                func = cls(func, places(node, keys, flow.aliases))
+                func = cls(func, places(node, keys, flow.aliases), looks=looks)
             if not watched and consumer in remade:
                 # Outermost: what is called again takes new handles.
                 func = Shareable(func)
             new[consumer] = with_func(node, func)
         return new
+
+
+def _looks(submission: Submission, func: Callable[..., Any]) -> int:
+    """What a function may be given as it is; only if it could be called again."""
+    pure = submission.encoder.judge.function(func).verdict.role is Role.MERGE
+    return submission.looker.only_looks(func) if pure else 0
 
 
 def _shared(

@@ -8,8 +8,8 @@ may be a part of: a function may return what it was given, or a view of it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
 
 from stratum_dask.graph import Key, Task, called, with_func
 from stratum_dask.optimizations.isolate import places
@@ -80,15 +80,17 @@ class Guard:
         if not isinstance(ts.run_spec, Task):
             return False
         spec = called(ts.key, ts.run_spec)
-        func, where = spec.func, places(spec, set(keys), {})
+        func: Callable[..., Any] = spec.func
+        where = places(spec, set(keys), {})
+        looks = self._registry.looks.get(ts.key, 0)
         if not where:
             return False
         if isinstance(func, Isolated):  # one act of copying: what is one stays one
             if func.cow:
                 return False
             where = tuple(dict.fromkeys((*func.which, *where)))
-            func = func.func
-        ts.run_spec = with_func(spec, Isolated(func, where))
+            looks, func = func.looks, func.func
+        ts.run_spec = with_func(spec, Isolated(func, where, looks=looks))
         private = self._registry.private
         private[ts.key] = private.get(ts.key, frozenset()) | frozenset(keys)
         return True

@@ -12,8 +12,8 @@ from stratum_dask.errors import ConfigError
 from stratum_dask.graph import Key, Task
 from stratum_dask.optimizations import Submission
 from stratum_dask.scheduler_plugins.counting import Counting
+from stratum_dask.scheduler_plugins.foresight import Foresight, foresee
 from stratum_dask.scheduler_plugins.guard import Guard
-from stratum_dask.scheduler_plugins.lasting import passing
 from stratum_dask.scheduler_plugins.observer import Observer
 from stratum_dask.scheduler_plugins.offers import Offers
 from stratum_dask.scheduler_plugins.precaution import Precaution
@@ -67,6 +67,7 @@ class StratumPlugin(SchedulerPlugin):
         self._offers: Offers | None = None
         self._precaution: Precaution | None = None
         self._said: set[str] = set()
+        self._registered = False  # Dask starts a plugin before that
 
     def __reduce__(self) -> Any:
         return StratumPlugin, ()
@@ -108,11 +109,20 @@ class StratumPlugin(SchedulerPlugin):
             self.say_once(f"{e}\nUntil that is mended, no results are kept.")
             return
         if chosen.budget:
-            self.retention = Retention(scheduler, self.registry, self._guard, chosen)
+            self.retention = Retention(
+                scheduler, self.registry, self._guard, chosen, self._is_on
+            )
             self._precaution = Precaution(
                 self.registry, self._guard, chosen.min_seconds
             )
             self.retention.start()
+
+    def _is_on(self) -> bool:
+        """Whether this plugin was not taken away; Dask tells nobody."""
+        assert self._scheduler is not None
+        known = self._scheduler.plugins.get(self.name)
+        self._registered = self._registered or known is self
+        return known is self or not self._registered
 
     # -- what the seams ask ------------------------------------------------
 
@@ -143,17 +153,27 @@ class StratumPlugin(SchedulerPlugin):
         """Whether the consumers of ``key`` get private handles on its result."""
         return self._offers is not None and self._offers.lent(key)
 
-    def expect(self, submission: Submission) -> None:
+    def foresee(self, submission: Submission) -> Foresight:
+        """Find out what takes time; runs in another thread."""
+        if self.retention is None:
+            return Foresight()
+        return foresee(submission, self.registry)
+
+    def expect(self, submission: Submission, foreseen: Foresight) -> None:
         """Know who can write into what before Dask sends the first of the tasks."""
         assert self._scheduler is not None
         registry, tasks = self.registry, self._scheduler.tasks
         for kind in (submission.lookers, submission.copies):
             registry.harmless.update(k for k in kind if k not in tasks)
+        for copy, source in submission.copies.items():
+            if copy not in tasks:
+                registry.private[copy] = frozenset([source])
         registry.private.update(
             (k, keys) for k, keys in submission.isolated.items() if k not in tasks
         )
+        registry.looks.update((k, v) for k, v in foreseen.looks if k not in tasks)
 
-    def learn(self, submission: Submission) -> None:
+    def learn(self, submission: Submission, foreseen: Foresight) -> None:
         """Remember what a submission has put on the scheduler."""
         assert self._scheduler is not None
         registry, tasks = self.registry, self._scheduler.tasks
@@ -174,8 +194,12 @@ class StratumPlugin(SchedulerPlugin):
         )
         for kind in (submission.lookers, submission.copies):
             registry.harmless.difference_update(k for k in kind if k not in tasks)
-        for key in submission.isolated.keys() - tasks.keys():
-            registry.private.pop(key, None)
+        for keys in (submission.isolated, submission.copies):
+            for key in keys.keys() - tasks.keys():
+                registry.private.pop(key, None)
+        for key, _ in foreseen.looks:
+            if key not in tasks:
+                registry.looks.pop(key, None)
         if self._scheduler.address.startswith("inproc://"):
             for key in submission.outputs & tasks.keys():
                 registry.expose(key, None)  # its client has the very object
@@ -184,7 +208,7 @@ class StratumPlugin(SchedulerPlugin):
         if self.observer is not None:
             self.observer.graph(counts)
         if self.retention is not None:
-            registry.passing |= passing(submission, registry) & tasks.keys()
+            registry.passing |= foreseen.passing & tasks.keys()
             self.retention.arrived(fingerprints.values())
 
     def say_once(self, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Any, Final
 
 from stratum_dask.graph import Key
 
@@ -30,6 +30,8 @@ class Registry:
         Tasks that cannot write into what they receive: they are known only to look.
     private
         Task -> keys of which it gets private copies.
+    looks
+        Task -> what its function only looks at, where its code shows that.
     exposed
         Key whose very object went to a task that might have written into it, or may
         hand it on -> that task, if it was one only.
@@ -61,6 +63,7 @@ class Registry:
         self._keys: dict[bytes, Key | list[Key]] = {}
         self.harmless: set[Key] = set()
         self.private: dict[Key, frozenset[Key]] = {}
+        self.looks: dict[Key, int] = {}
         self.exposed: dict[Key, Key | _Several] = {}
         self.shared: set[Key] = set()
         self.passing: set[Key] = set()
@@ -95,10 +98,15 @@ class Registry:
                 self._keys[fingerprint] = left if len(left) > 1 else left[0]
             else:
                 del self._keys[fingerprint]
-        self.seconds.pop(key, None)
-        self.borrowed.pop(key, None)
-        self.private.pop(key, None)
-        self.exposed.pop(key, None)
+        by_key: tuple[dict[Key, Any], ...] = (
+            self.seconds,
+            self.borrowed,
+            self.private,
+            self.looks,
+            self.exposed,
+        )
+        for facts in by_key:
+            facts.pop(key, None)
         for kind in (self.harmless, self.shared, self.passing, self.merged):
             kind.discard(key)
 
@@ -142,6 +150,7 @@ class Registry:
             self.seconds,
             self.harmless,
             self.private,
+            self.looks,
             self.exposed,
             self.shared,
             self.passing,

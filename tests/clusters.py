@@ -1,8 +1,10 @@
 """What the tests of clusters share: what ran, a second client, and how to wait."""
 
 import asyncio
+import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import make_dataclass
 
 from dask import delayed
@@ -11,6 +13,7 @@ from distributed import Client, SchedulerPlugin
 from tornado.httpclient import AsyncHTTPClient
 
 from stratum_dask.graph import identity
+from stratum_dask.optimizations.merge import Merge
 from stratum_dask.optimizations.private import Isolated
 
 
@@ -90,3 +93,24 @@ STORED = {
     "seconds_saved": 2.5,
     "failures": 1,
 }
+
+
+@contextmanager
+def rewriting():
+    """Hold the scheduler in the middle of its next rewrite.
+
+    Yields what tells that it is there, and what lets it go on.
+    """
+    arrived, go, apply = threading.Event(), threading.Event(), Merge.apply
+
+    def slow(self, submission):
+        arrived.set()
+        assert go.wait(30)
+        return apply(self, submission)
+
+    Merge.apply = slow
+    try:
+        yield arrived, go
+    finally:
+        go.set()
+        Merge.apply = apply

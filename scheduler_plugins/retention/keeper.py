@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -56,12 +56,20 @@ class Retention:
         What its tasks compute, and who has their results.
     chosen
         How much is kept, of what, and for how long.
+    is_on
+        Whether anything is to be kept any more.
     """
 
     def __init__(
-        self, scheduler: Scheduler, registry: Registry, guard: Guard, chosen: Options
+        self,
+        scheduler: Scheduler,
+        registry: Registry,
+        guard: Guard,
+        chosen: Options,
+        is_on: Callable[[], bool],
     ) -> None:
         self.chosen = chosen
+        self._is_on = is_on
         self._scheduler = scheduler
         self._registry = registry
         self._guard = guard
@@ -106,17 +114,12 @@ class Retention:
 
     def candidates(self) -> Iterator[Candidate]:
         """What is worth keeping, best first; not only what nobody else needs."""
-        found = [
-            Candidate(
-                key,
-                one.fingerprint,
-                self._worth.seconds(ts),
-                ts.nbytes,
-                self._worth.score(ts, one),
-            )
-            for key, ts, one in self._pins.all()
-            if ts is not None
-        ]
+        found = []
+        for key, ts, one in self._pins.all():
+            if ts is not None:
+                score = self._worth.score(ts, one)
+                seconds = self._worth.seconds(ts, score)
+                found.append(Candidate(key, one.fingerprint, seconds, ts.nbytes, score))
         yield from sorted(found, key=lambda c: c.score, reverse=True)
 
     def __len__(self) -> int:
@@ -166,6 +169,7 @@ class Retention:
             if one is None or ts is None:
                 continue
             one.floor, one.used = self._policy.floor, now
+            self._worth.score(ts, one)
             if ts.state == "memory" and self._pins.is_alone(ts):
                 hit.add(key)
                 seconds += self._worth.saved(ts, counted)
@@ -224,8 +228,11 @@ class Retention:
         self._due = False
         start = time()
         try:
-            self._keep_what_was_made()
-            self._let_go()
+            if self._is_on():
+                self._keep_what_was_made()
+                self._let_go()
+            else:
+                self.stop()
         except Exception:
             logger.warning(
                 "stratum stops keeping results on this scheduler, because of the error "
@@ -253,6 +260,8 @@ class Retention:
                 self._policy.history.add(fingerprint)
                 found[key] = Kept(fingerprint, self._policy.floor, time())
         self._pins.pin(found)
+        for key, one in found.items():
+            self._worth.score(self._scheduler.tasks[key], one)
 
     def _let_go(self) -> None:
         now = time()
@@ -271,11 +280,7 @@ class Retention:
             short[self._spared.pop()] = sys.maxsize
         alone = dict(self._pins.alone())
         for ts, score in victims(
-            list(alone),
-            lambda ts: self._worth.score(ts, alone[ts]),
-            self._budget(),
-            _MOST,
-            short,
+            alone, self._worth.score, self._budget(), _MOST, short
         ):
             self._worth.going.add(ts.key)
             self._evicted += 1

@@ -75,11 +75,21 @@ def install(scheduler: Scheduler, plugin: StratumPlugin) -> None:
 
     _put(scheduler, "cancel-keys", cancel_keys)
 
+    own_release = scheduler.stream_handlers["client-releases-keys"]
+
+    @functools.wraps(own_release)
+    def client_releases_keys(*args: Any, **message: Any) -> None:
+        own_release(*args, **message)
+        if plugin.retention is not None:
+            plugin.retention.look()
+
+    _put(scheduler, "client-releases-keys", client_releases_keys)
+
 
 def uninstall(scheduler: Scheduler) -> None:
     """Put Dask's own handlers back."""
     handlers = scheduler.stream_handlers
-    for name in ("update-graph", "cancel-keys"):
+    for name in ("update-graph", "cancel-keys", "client-releases-keys"):
         handlers[name] = getattr(handlers[name], "__stratum_original__", handlers[name])
 
 
@@ -112,6 +122,7 @@ async def _update_graph(
         return
     actors: list[Key] = []
     arrival: Arrival | None = None
+    foreseen: Any = None
     pin, pinned = f"{PIN}{uuid.uuid4().hex}", []
     try:
         arrival = await offload(_arrive, scheduler, message, plugin, actors, purity)
@@ -129,7 +140,7 @@ async def _update_graph(
             scheduler.client_desires_keys(pinned, pin)
             around = message.get("annotations")
             lend(scheduler, arrival.submission, around, arrival.annotations)
-        await offload(arrival.rewrite)
+        foreseen = await offload(_rewrite, arrival, plugin)
         if arrival.submission is not None and arrival.done is None:
             plugin.failed("a rule failed: the scheduler has warned which, and why")
         token = uuid.uuid4().hex
@@ -152,7 +163,7 @@ async def _update_graph(
             exc_info=True,
         )
     if arrival is not None and arrival.done is not None:
-        plugin.expect(arrival.done)
+        plugin.expect(arrival.done, foreseen)
         if plugin.store is not None and arrival.done.loaded:
             around = message.get("annotations")
             plugin.store.expect(arrival.done, around, arrival.annotations)
@@ -163,7 +174,7 @@ async def _update_graph(
             scheduler.client_releases_keys(pinned, pin)
             scheduler.clients.pop(pin, None)
     if arrival is not None and arrival.done is not None:
-        plugin.learn(arrival.done)
+        plugin.learn(arrival.done, foreseen)
 
 
 async def _as_it_came(
@@ -181,6 +192,11 @@ async def _as_it_came(
 
 def _keys(sent: Serialized) -> list[Key]:
     return list(deserialize(sent.header, sent.frames).__dask_graph__())
+
+
+def _rewrite(arrival: Arrival, plugin: StratumPlugin) -> Any:
+    arrival.rewrite()
+    return plugin.foresee(arrival.done) if arrival.done is not None else None
 
 
 def _arrive(
