@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratum_dask.scheduler_plugins.history import Sample
-from stratum_dask.tally import Reason, Tally
+from stratum_dask.tally import Reason
 
 if TYPE_CHECKING:
     from stratum_dask.scheduler_plugins.plugin import StratumPlugin
@@ -101,7 +101,7 @@ def figures(plugin: StratumPlugin) -> Figures:
         isolated=total.isolated,
         failures=plugin.failures,
         known=len(plugin.registry),
-        seconds_saved=_saved(total, store),
+        seconds_saved=total.seconds_saved,
         savings=tuple(Saving(f, merged[f], seconds.get(f, 0.0)) for f in best),
         refused=tuple(total.reasons()[:_MOST]),
         retention=retention,
@@ -124,7 +124,7 @@ def sample(plugin: StratumPlugin, retention: Any, store: Any) -> Sample:
         time=time.time(),
         asked=total.asked,
         run=total.run,
-        seconds_saved=_saved(total, store),
+        seconds_saved=total.seconds_saved,
         retained_bytes=0 if retention is None else retention.bytes,
         budget_bytes=0 if retention is None else retention.budget,
         bytes_read=0 if store is None else store.bytes_read,
@@ -148,10 +148,6 @@ def to_plain(plugin: StratumPlugin) -> dict[str, Any]:
         "retention": _plain(now.retention),
         "store": _plain(now.store),
     }
-
-
-def _saved(total: Tally, store: Any) -> float:
-    return total.seconds_saved + (0.0 if store is None else store.seconds_saved)
 
 
 def _part(part: Any) -> Any:

@@ -34,6 +34,21 @@ _MILLISECONDS = 1_000
 _observers: weakref.WeakKeyDictionary[Scheduler, Observer] = weakref.WeakKeyDictionary()
 
 
+class _Tick(PeriodicCallback):
+    """Looks every second. Dask stops it when the scheduler closes: then all closes.
+
+    A plugin that was unregistered a moment before is told nothing.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        super().__init__(observer.look, _MILLISECONDS)
+        self._observer = observer
+
+    def stop(self) -> None:
+        super().stop()
+        self._observer.close()
+
+
 class Observer:
     """All that shows one plugin on one scheduler.
 
@@ -51,7 +66,7 @@ class Observer:
         self.history = History()
         self.open = False
         self._events = Events(scheduler)
-        self._tick = PeriodicCallback(self.look, _MILLISECONDS)
+        self._tick = _Tick(self)
         self._closing: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -70,10 +85,13 @@ class Observer:
         self.attempt("show its page in the dashboard", self._open_page)
         self.attempt("give its Prometheus metrics", self._open_metrics)
         self.attempt("keep a history", self._sample)
+        self.scheduler.periodic_callbacks[self.plugin.name] = self._tick
         self._tick.start()
 
     def close(self) -> None:
         """Take everything away again."""
+        if not self.open:
+            return
         self.open = False
         self._tick.stop()
         if _observers.get(self.scheduler) is self:

@@ -11,6 +11,7 @@ import sys
 import click
 
 from stratum_dask import dropin
+from stratum_dask.cli_store import store
 from stratum_dask.errors import StratumError
 
 __all__ = ["stratum"]
@@ -33,6 +34,9 @@ _TIMEOUT = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def stratum() -> None:
     """Run equal work once: switch it on or off, and see what is active."""
+
+
+stratum.add_command(store)
 
 
 @stratum.command()

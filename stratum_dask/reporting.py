@@ -31,7 +31,7 @@ class Report:
         Sum of the measured run times of the tasks that stood for others, once for
         each of those others. Where run times are not known (tasks in another
         process without a distributed scheduler) it counts nothing. What a store
-        saved is part of it.
+        saved, less the reading, is part of it.
     failures
         Graphs that ran as they came because something of ours failed.
     retention, store
@@ -56,8 +56,6 @@ class Report:
         self.ran = total.run
         self.merged = sum(total.merged.values())
         self.seconds_saved = total.seconds_saved
-        if store is not None:
-            self.seconds_saved += store["seconds_saved"]
 
     @classmethod
     def of_scheduler(cls, plain: Mapping[str, Any], address: str) -> Report:
@@ -84,6 +82,8 @@ class Report:
             "seconds_saved": round(self.seconds_saved, 6),
             "retained": total.retained,
             "retention_seconds_saved": round(total.retention_seconds, 6),
+            "stored": total.stored,
+            "store_seconds_saved": round(total.store_seconds, 6),
             "merged_by_function": dict(total.merged.most_common()),
             "seconds_saved_by_function": {f: round(s, 6) for f, s in seconds},
             "refused": [

@@ -87,6 +87,10 @@ class Tally:
     """Tasks that did not run because a scheduler had kept their results."""
     retention_seconds: float = 0.0
     """What of the seconds saved is due to these."""
+    stored: int = 0
+    """Tasks that read their results from a store."""
+    store_seconds: float = 0.0
+    """What of the seconds saved is due to these."""
 
     def add(self, other: Tally) -> None:
         """Count ``other`` in, and stay small however many functions there are."""
@@ -98,6 +102,8 @@ class Tally:
         self.isolated += other.isolated
         self.retained += other.retained
         self.retention_seconds += other.retention_seconds
+        self.stored += other.stored
+        self.store_seconds += other.store_seconds
         for function, seconds in other.seconds.items():
             self.save(function, seconds)
         if len(self.merged) > 2 * _MOST:

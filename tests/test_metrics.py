@@ -97,6 +97,15 @@ async def test_a_scheduler_that_closes_leaves_nothing_behind(c, s, *workers):
     assert not ours_registered()
 
 
+@gen_cluster(client=True)
+async def test_a_plugin_unregistered_just_before_that_leaves_nothing(c, s, *workers):
+    async with Scheduler(port=0, dashboard=False, dashboard_address=":0") as other:
+        await other.register_scheduler_plugin(StratumPlugin(), idempotent=True)
+        await other.unregister_scheduler_plugin("stratum")
+        assert ours_registered()
+    assert not ours_registered()
+
+
 def ours_registered():
     return _collector in prometheus_client.REGISTRY._collector_to_names
 

@@ -247,13 +247,13 @@ def test_a_full_disk_leaves_nothing(entries, folder, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         entries.write(KEY, 1)
     assert kind_of(entries) == "missing"
-    assert list((folder / "tmp").iterdir()) == []
+    assert list((folder / "unfinished").iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
 def test_a_full_device_says_so(entries, monkeypatch):
     """The real error of a real device, where the file would have been."""
-    path = entries.files.root / "tmp"
+    path = entries.files.root / "unfinished"
     real = os.open
 
     def opened(name, flags, *mode):
@@ -297,7 +297,7 @@ def test_two_writers_of_one_entry(folder):
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert list((folder / "tmp").iterdir()) == []
+    assert list((folder / "unfinished").iterdir()) == []
 
 
 KILLED = """
@@ -334,13 +334,13 @@ def test_what_a_killed_writer_left_goes_in_time(folder, opened):
     opened()
     now = time.time()
     for name, age in [("new", 0), ("old", 90_000), ("skewed", -90_000)]:
-        file = folder / "tmp" / name
+        file = folder / "unfinished" / name
         file.write_bytes(b"x")
         os.utime(file, (now - age, now - age))
     store = opened()
-    assert [file.name for file in (folder / "tmp").iterdir()] == ["new"]
+    assert [file.name for file in (folder / "unfinished").iterdir()] == ["new"]
     store.clear()
-    assert list((folder / "tmp").iterdir()) == []
+    assert list((folder / "unfinished").iterdir()) == []
 
 
 def test_clocks_that_differ_change_nothing(opened):

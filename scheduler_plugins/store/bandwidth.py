@@ -54,6 +54,11 @@ class Bandwidth:
             now = max(seconds - self._latency, seconds / 10, 1e-9) / nbytes
             self._rates[kind] = 1 / (before + _WEIGHT * (now - before))
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Bytes per second by format, where that was measured."""
+        return dict(self._rates)
+
     def dump(self) -> dict[str, Any]:
         """What was learned, as plain data."""
         return {"latency": self._latency, "rates": self._rates}

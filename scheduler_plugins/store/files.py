@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import stat
 import time
 import urllib.parse
 import urllib.request
@@ -17,9 +18,10 @@ from typing import BinaryIO, NamedTuple, Protocol
 from stratum_dask.scheduler_plugins.store.privacy import is_own_file, why_not_private
 from stratum_dask.scheduler_plugins.store.problems import EntryError, StoreError
 
-__all__ = ["SUFFIX", "Files", "Found", "LocalFiles", "files_at", "is_key"]
+__all__ = ["SUFFIX", "UNFINISHED", "Files", "Found", "LocalFiles", "files_at", "is_key"]
 
 SUFFIX = ".stratum"
+UNFINISHED = "unfinished"
 _STALE = 24 * 3600.0
 """Seconds after which an unfinished file is nobody's any more."""
 # Not through a link, and not waiting for whoever writes into a pipe.
@@ -119,7 +121,7 @@ class LocalFiles:
                 with suppress(FileExistsError):
                     self.root.mkdir(mode=0o700)
             if create:
-                (self.root / "tmp").mkdir(mode=0o700, exist_ok=True)
+                (self.root / UNFINISHED).mkdir(mode=0o700, exist_ok=True)
         except OSError as e:
             raise StoreError(
                 f"no store can be kept in {self.root}: {e.strerror}. Set "
@@ -128,6 +130,10 @@ class LocalFiles:
         if self.root.exists() and not self.root.is_dir():
             raise StoreError(f"{self.root} is no folder; a store needs one")
 
+    def is_store(self) -> bool:
+        """Whether somebody has made a store here before."""
+        return (self.root / UNFINISHED).is_dir()
+
     def path(self, key: str) -> Path:
         """Where an entry lies."""
         return self.root / key[:2] / f"{key}{SUFFIX}"
@@ -135,7 +141,7 @@ class LocalFiles:
     def write(self, key: str, pieces: Sequence[memoryview]) -> None:
         final = self.path(key)
         # Its own name in a folder of its own: no listing and no reader meets it.
-        unfinished = self.root / "tmp" / f"{key}.{os.getpid()}.{uuid.uuid4().hex}"
+        unfinished = self.root / UNFINISHED / f"{key}.{os.getpid()}.{uuid.uuid4().hex}"
         final.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             descriptor = os.open(
@@ -160,6 +166,9 @@ class LocalFiles:
             raise EntryError("missing", f"{self.path(key)} is gone") from None
         except OSError as e:
             raise EntryError("denied", f"{self.path(key)}: {e.strerror}") from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise EntryError("denied", f"{self.path(key)} is no file")
         return os.fdopen(descriptor, "rb", buffering=0)
 
     def is_own(self, file: BinaryIO) -> bool:
@@ -196,7 +205,7 @@ class LocalFiles:
     def sweep(self, *, everything: bool = False) -> int:
         """Remove what writers that are gone have left; return how many files."""
         now, count = time.time(), 0
-        for item in _entries(self.root / "tmp"):
+        for item in _entries(self.root / UNFINISHED):
             with suppress(OSError):
                 # Clocks differ: far in the future is as wrong as far in the past.
                 age = abs(now - item.stat(follow_symlinks=False).st_mtime)

@@ -114,6 +114,11 @@ class Load(Stored):
             detail=detail,
             worker=worker.address,
         )
+        if not reply["recipe"]:
+            raise RuntimeError(
+                f"{kind}: {detail}; and the scheduler knows no task that reads it, so "
+                "that nobody waits for this result"
+            )
         graph, key = pickle.loads(reply["recipe"])
         # It may be the very object that another task has got from this worker.
         return Isolated(identity, (0,))(get_client().get(graph, key))

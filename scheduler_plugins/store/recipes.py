@@ -99,6 +99,10 @@ class Recipes:
         """How to compute what has this fingerprint."""
         return self._by_work.get(work)
 
+    def users(self, work: bytes) -> list[Key]:
+        """The tasks that read what has this fingerprint."""
+        return [key for key, of in self._users.items() if of == work]
+
     def drop(self, key: Key) -> None:
         """Forget what a key needed."""
         work = self._users.pop(key, None)

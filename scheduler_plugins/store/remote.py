@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from stratum_dask.scheduler_plugins.store.files import SUFFIX, Found, is_key
+from stratum_dask.scheduler_plugins.store.files import SUFFIX, UNFINISHED, Found, is_key
 from stratum_dask.scheduler_plugins.store.problems import EntryError, StoreError
 
 __all__ = ["RemoteFiles"]
@@ -52,7 +52,7 @@ class RemoteFiles:
         if self._at_once:
             self.fs.pipe_file(final, data)
             return
-        unfinished = f"{self.root.rstrip('/')}/tmp/{key}.{uuid.uuid4().hex}"
+        unfinished = f"{self.root.rstrip('/')}/{UNFINISHED}/{key}.{uuid.uuid4().hex}"
         try:
             self.fs.makedirs(self.fs._parent(unfinished), exist_ok=True)
             self.fs.makedirs(self.fs._parent(final), exist_ok=True)

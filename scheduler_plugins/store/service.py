@@ -74,8 +74,7 @@ class StoreService:
         self._bad: set[str] = set()
         self._said: set[str] = set()
         self._hits: deque[str] = deque()
-        self._read = [0, 0]
-        self._saved = 0.0
+        self._bytes_read = 0
         self.failures = 0
 
     @classmethod
@@ -134,11 +133,11 @@ class StoreService:
             url=self.store.url,
             entries=known.entries,
             bytes=known.bytes,
-            hits=self._read[0],
-            bytes_read=self._read[1],
+            hits=self._plugin.total.stored,
+            bytes_read=self._bytes_read,
             written=known.written,
             bytes_written=known.bytes_written,
-            seconds_saved=self._saved,
+            seconds_saved=self._plugin.total.store_seconds,
             failures=self.failures,
         )
 
@@ -189,6 +188,9 @@ class StoreService:
     ) -> dict[str, Any]:
         """Tell a worker that could not read a result how to compute it."""
         self.fail(kind, detail, entry=entry, worker=worker)
+        for key in self.recipes.users(fingerprint):
+            # Equal work is on its way, which must not be told to wait for this.
+            self._plugin.registry.expose(key, None)
         found = self.recipes.find(fingerprint)
         if found is None:
             # Then nobody waits for it any more.
@@ -203,11 +205,13 @@ class StoreService:
         if message.get("action") != READ or "worker" not in message:
             return
         seconds, nbytes = float(message["seconds"]), int(message["bytes"])
-        self._read[0] += 1
-        self._read[1] += nbytes
         row = self.writer.known.rows.get(message["entry"])
-        if row is not None:
-            self._saved += max(0.0, row.seconds - seconds)
+        saved = 0.0 if row is None else max(0.0, row.seconds - seconds)
+        self._bytes_read += nbytes
+        total = self._plugin.total
+        total.stored += 1
+        total.store_seconds += saved
+        total.seconds_saved += saved
         self.store.bandwidth.learn(str(message["format"]), nbytes, seconds)
         self._hits.append(message["entry"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -132,6 +133,21 @@ class Store:
             self.catalog.clock(going[-1].priority)
             self.remove([row.key for row in going])
         return going
+
+    def tidy(self, limit: int, unused_for: float | None = None) -> list[Row]:
+        """Remove what was not used for some seconds, and more until the rest fits.
+
+        Who writes at this very moment is left alone.
+        """
+        self.catalog.reconcile()
+        if isinstance(self.files, LocalFiles):
+            self.files.sweep()
+        old: list[Row] = []
+        if unused_for is not None:
+            since = time.time() - unused_for
+            old = [row for row in self.rows().values() if row.used < since]
+            self.remove([row.key for row in old])
+        return [*old, *self.prune(limit)]
 
     def check(self, *, remove: bool = False) -> list[Bad]:
         """Read every byte of every entry; return those that cannot be used."""

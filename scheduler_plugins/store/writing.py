@@ -30,6 +30,7 @@ logger = logging.getLogger("stratum_dask")
 
 WRITE = "stratum_store_write"
 """What a worker is asked for."""
+_POOL = "stratum-store"
 _COPIES = 3
 """So many times its size writing a result may take: encoded, read back, compressed."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -41,6 +42,8 @@ async def install(dask_worker: Worker) -> dict[str, str]:
     async def handle(**request: Any) -> dict[str, Any]:
         return await write(dask_worker, **request)
 
+    if _POOL not in dask_worker.executors:  # a worker that closes shuts its own down
+        dask_worker.executors[_POOL] = ThreadPoolExecutor(1, thread_name_prefix=_POOL)
     dask_worker.handlers[WRITE] = handle
     return environment()
 
@@ -73,12 +76,7 @@ async def write(
     loop = asyncio.get_running_loop()
     act = functools.partial(_write, value, entry, url, pickle, compression, facts)
     del value
-    return await loop.run_in_executor(_pool(), act)
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, thread_name_prefix="stratum-store")
+    return await loop.run_in_executor(worker.executors[_POOL], act)
 
 
 def _has_room(worker: Worker, nbytes: int) -> bool:
