@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 
-from stratum_dask.graph import Alias, Key, Task, with_func
+from stratum_dask.errors import ConfigError
+from stratum_dask.graph import Key, Task
 from stratum_dask.optimizations import Submission
-from stratum_dask.optimizations.isolate import places
-from stratum_dask.optimizations.private import Isolated
+from stratum_dask.scheduler_plugins.counting import Counting
+from stratum_dask.scheduler_plugins.foresight import Foresight, foresee
+from stratum_dask.scheduler_plugins.guard import Guard
+from stratum_dask.scheduler_plugins.observer import Observer
+from stratum_dask.scheduler_plugins.offers import Offers
+from stratum_dask.scheduler_plugins.precaution import Precaution
 from stratum_dask.scheduler_plugins.registry import Registry
-from stratum_dask.scheduler_plugins.strangers import leave_alone
+from stratum_dask.scheduler_plugins.retention import Retention, options
+from stratum_dask.scheduler_plugins.store import StoreService
+from stratum_dask.seams import leaving
 from stratum_dask.seams import scheduler as seam
-from stratum_dask.tally import Tally, tally
+from stratum_dask.tally import Tally
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import TaskState
+    from distributed.scheduler import TaskState, WorkerState
 
 __all__ = ["StratumPlugin"]
 
 logger = logging.getLogger("stratum_dask")
-
-_LARGE = 8_000_000
-_LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "scipy", "sklearn"})
-_BUILTINS = frozenset(
-    [
-        "NoneType",
-        "bool",
-        "int",
-        "float",
-        "complex",
-        "str",
-        "bytes",
-        "tuple",
-        "list",
-        "dict",
-        "set",
-        "frozenset",
-    ]
-)
-# States of a task that no worker has got yet.
-_NOT_SENT = ("released", "waiting", "queued", "no-worker")
 
 
 class StratumPlugin(SchedulerPlugin):
@@ -60,6 +45,10 @@ class StratumPlugin(SchedulerPlugin):
         What lives, by fingerprint.
     total
         What was asked for and what was merged so far.
+    retention
+        What is kept after clients have let go, or None where that is switched off.
+    store
+        Results that outlive the cluster, or None where none is configured.
     """
 
     name = "stratum"
@@ -68,87 +57,123 @@ class StratumPlugin(SchedulerPlugin):
     def __init__(self) -> None:
         self.registry = Registry()
         self.total = Tally()
+        self.failures = 0
+        self.retention: Retention | None = None
+        self.store: StoreService | None = None
+        self.observer: Observer | None = None
         self._scheduler: Scheduler | None = None
-        self._waiting: dict[Key, int] = {}
+        self._guard = Guard(self.registry)
+        self._counting = Counting(self.registry, self.total)
+        self._offers: Offers | None = None
+        self._precaution: Precaution | None = None
         self._said: set[str] = set()
+        self._registered = False  # Dask starts a plugin before that
 
     def __reduce__(self) -> Any:
         return StratumPlugin, ()
 
     async def start(self, scheduler: Scheduler) -> None:
+        if self.retention is not None:  # Dask may start a plugin twice
+            self.retention.stop()
         self._scheduler = scheduler
+        self._offers = Offers(scheduler, self.registry, self._guard)
+        self._start_retention(scheduler)
+        if self.store is not None:
+            await self.store.close()
+        self.store = await StoreService.open(self, scheduler)
         seam.install(scheduler, self)
+        leaving.install(scheduler, self)
+        self.observer = Observer(scheduler, self)
+        self.observer.start()
+
+    async def before_close(self) -> None:
+        if self.store is not None:
+            await self.store.before_close()
 
     async def close(self) -> None:
+        if self.observer is not None:
+            self.observer.close()
+        if self.store is not None:
+            await self.store.close()
+        if self.retention is not None:
+            self.retention.stop()
         if self._scheduler is not None:
             seam.uninstall(self._scheduler)
+            leaving.uninstall(self._scheduler)
 
-    # -- what the seam asks ------------------------------------------------
+    def _start_retention(self, scheduler: Scheduler) -> None:
+        self.retention = self._precaution = None
+        try:
+            chosen = options()
+        except ConfigError as e:
+            self.say_once(f"{e}\nUntil that is mended, no results are kept.")
+            return
+        if chosen.budget:
+            self.retention = Retention(
+                scheduler, self.registry, self._guard, chosen, self._is_on
+            )
+            self._precaution = Precaution(
+                self.registry, self._guard, chosen.min_seconds
+            )
+            self.retention.start()
 
-    def choose(self, submission: Submission | None) -> list[Key]:
+    def _is_on(self) -> bool:
+        """Whether this plugin was not taken away; Dask tells nobody."""
+        assert self._scheduler is not None
+        known = self._scheduler.plugins.get(self.name)
+        self._registered = self._registered or known is self
+        return known is self or not self._registered
+
+    # -- what the seams ask ------------------------------------------------
+
+    def make_way(
+        self, keys: Iterable[Key], fingerprints: Mapping[Key, bytes] | None = None
+    ) -> None:
+        """Let nothing that is only kept stand in the way of a graph with ``keys``."""
+        if self.retention is not None:
+            self.retention.make_way(keys, fingerprints)
+
+    def choose(self, submission: Submission) -> list[Key]:
         """Let ``submission`` use what lives; return the keys to keep meanwhile.
 
-        Runs in the event loop. Goes down from the outputs and stops where a
-        result lives: what is below it need not live, and is not needed.
+        Runs in the event loop.
         """
-        if submission is None or self._scheduler is None:
-            return []
-        graph, tasks = submission.tasks, self._scheduler.tasks
-        leave_alone(submission, self.registry, tasks)
-        fingerprints, inside = submission.fingerprints, submission.inside()
-        if graph.keys().isdisjoint(tasks) and not self.registry.knows_any(
-            itertools.chain(
-                fingerprints.values(), *(i.values() for i in inside.values())
-            )
-        ):
-            return []
-        chosen: dict[bytes, Key] = {}
-        seen: set[Key] = set()
-        stack = list(submission.outputs)
-        while stack:
-            key = stack.pop()
-            if key in seen or key not in graph:
-                continue
-            seen.add(key)
-            here = tasks.get(key)
-            if here is not None and here.run_spec is not None:
-                # Dask itself goes by the key, and so do we: the task under this
-                # key is not touched, whatever it computes.
-                chosen[fingerprints[key]] = key
-                continue
-            if (lives := self._offer(fingerprints[key])) is not None:
-                chosen[fingerprints[key]] = lives
-                continue
-            for fingerprint in inside.get(key, {}).values():
-                if (lives := self._offer(fingerprint)) is not None:
-                    chosen[fingerprint] = lives
-            stack.extend(graph[key].dependencies)
-        submission.live = chosen
-        return list(chosen.values())
+        assert self._offers is not None
+        self.make_way(submission.tasks, submission.fingerprints)
+        chosen = self._offers.choose(submission)
+        if self.retention is not None:
+            self._counting.hits(*self.retention.hits(chosen))
+        return chosen
+
+    def keep_intact(self, ts: TaskState) -> bool:
+        """See to it that a result stays what its function returned, if it still is."""
+        return self._guard.keep_intact(ts)
 
     def lent(self, key: Key) -> bool:
-        """Whether the consumers of ``key`` get private handles on its result.
+        """Whether the consumers of ``key`` get private handles on its result."""
+        return self._offers is not None and self._offers.lent(key)
 
-        They do where it is shared already, and where that costs little and fails
-        never, so that others may be given the result later. Elsewhere they get the
-        object itself, as in plain Dask, and nobody else is given it afterwards.
-        """
-        if key in self.registry.shared:
-            return True
+    def foresee(self, submission: Submission) -> Foresight:
+        """Find out what takes time; runs in another thread."""
+        if self.retention is None:
+            return Foresight()
+        return foresee(submission, self.registry)
+
+    def expect(self, submission: Submission, foreseen: Foresight) -> None:
+        """Know who can write into what before Dask sends the first of the tasks."""
         assert self._scheduler is not None
-        ts = self._scheduler.tasks.get(key)
-        if ts is None or self.registry.fingerprint(key) is None:
-            return False
-        return ts.state == "memory" and ts.nbytes <= _LARGE and _copied(ts)
+        registry, tasks = self.registry, self._scheduler.tasks
+        for kind in (submission.lookers, submission.copies):
+            registry.harmless.update(k for k in kind if k not in tasks)
+        for copy, source in submission.copies.items():
+            if copy not in tasks:
+                registry.private[copy] = frozenset([source])
+        registry.private.update(
+            (k, keys) for k, keys in submission.isolated.items() if k not in tasks
+        )
+        registry.looks.update((k, v) for k, v in foreseen.looks if k not in tasks)
 
-    def expect(self, submission: Submission) -> None:
-        """Know which tasks are harmless before Dask sends the first of them."""
-        assert self._scheduler is not None
-        tasks = self._scheduler.tasks
-        for kind in (submission.isolated, submission.lookers, submission.copies):
-            self.registry.harmless.update(k for k in kind if k not in tasks)
-
-    def learn(self, submission: Submission) -> None:
+    def learn(self, submission: Submission, foreseen: Foresight) -> None:
         """Remember what a submission has put on the scheduler."""
         assert self._scheduler is not None
         registry, tasks = self.registry, self._scheduler.tasks
@@ -167,10 +192,24 @@ class StratumPlugin(SchedulerPlugin):
             fingerprints,
             [k for k in new if isinstance(graph[k], Task) and k not in verdicts],
         )
-        for kind in (submission.isolated, submission.lookers, submission.copies):
+        for kind in (submission.lookers, submission.copies):
             registry.harmless.difference_update(k for k in kind if k not in tasks)
+        for keys in (submission.isolated, submission.copies):
+            for key in keys.keys() - tasks.keys():
+                registry.private.pop(key, None)
+        for key, _ in foreseen.looks:
+            if key not in tasks:
+                registry.looks.pop(key, None)
+        if self._scheduler.address.startswith("inproc://"):
+            for key in submission.outputs & tasks.keys():
+                registry.expose(key, None)  # its client has the very object
         self._learn_edges(submission, new)
-        self._count(submission)
+        counts = self._counting.count(submission)
+        if self.observer is not None:
+            self.observer.graph(counts)
+        if self.retention is not None:
+            registry.passing |= foreseen.passing & tasks.keys()
+            self.retention.arrived(fingerprints.values())
 
     def say_once(self, message: str) -> None:
         """Log what whoever runs the scheduler has to mend, and not once a graph."""
@@ -178,12 +217,16 @@ class StratumPlugin(SchedulerPlugin):
             self._said.add(message)
             logger.warning(message)
 
+    def failed(self, what: str) -> None:
+        """Count a graph that runs as it came, because something of ours failed."""
+        self.failures += 1
+        if self.observer is not None:
+            self.observer.failure(what)
+
     def borrows(self, task: Key, dependency: Key) -> bool:
         """Whether ``task`` would outlive ``dependency`` had nothing been merged."""
         registry = self.registry
         return task in registry.merged or dependency in registry.borrowed.get(task, ())
-
-    # -- inside ------------------------------------------------------------
 
     def _learn_edges(self, submission: Submission, new: Iterable[Key]) -> None:
         assert self._scheduler is not None
@@ -200,49 +243,6 @@ class StratumPlugin(SchedulerPlugin):
             if own is not None and (left := (needs - own.dependencies) & targets):
                 registry.borrowed[key] = frozenset(left)
 
-    def _offer(self, fingerprint: bytes) -> Key | None:
-        """A live key for ``fingerprint`` that nobody writes into from here on."""
-        for key in self.registry.find(fingerprint):
-            if self._lives(key):
-                return key
-        return None
-
-    def _lives(self, key: Key) -> bool:
-        """Whether ``key`` may be used; if so, isolates those who use it already."""
-        assert self._scheduler is not None
-        ts = self._scheduler.tasks.get(key)
-        if (
-            ts is None
-            or ts.run_spec is None
-            or ts.actor
-            or key in self.registry.exposed
-        ):
-            return False
-        if ts.state in ("released", "erred") or ts.exception_blame is not None:
-            return False
-        if ts.state == "memory" and not _copied(ts):
-            return False
-        users = [u for u in ts.dependents if u.key not in self.registry.harmless]
-        if any(u.state not in _NOT_SENT for u in users):
-            return False  # one may be writing already
-        for user in users:
-            if isinstance(user.run_spec, Task):  # not sent yet: change it here
-                where = places(user.run_spec, {key}, {})
-                user.run_spec = with_func(
-                    user.run_spec, Isolated(user.run_spec.func, where)
-                )
-        self.registry.shared.add(key)
-        return True
-
-    def _count(self, submission: Submission) -> None:
-        self.total.add(tally(submission))
-        for target in (*submission.replaced.values(), *submission.copies.values()):
-            seconds = self.registry.seconds.get(target)
-            if seconds is not None:
-                self.total.seconds_saved += seconds
-            elif target in self.registry.fingerprints:
-                self._waiting[target] = self._waiting.get(target, 0) + 1
-
     # -- what Dask tells ---------------------------------------------------
 
     def transition(
@@ -253,38 +253,48 @@ class StratumPlugin(SchedulerPlugin):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        registry = self.registry
+        if self._scheduler is None:
+            return
         if finish == "processing":
-            if key not in registry.harmless and self._scheduler is not None:
-                self._expose(self._scheduler.tasks[key])
+            ts = self._scheduler.tasks[key]
+            self._guard.sent(ts)
+            if ts.suspicious and self.retention is not None:
+                self.retention.spare(ts.processing_on)
         elif finish == "memory" and start == "processing":
-            if key in registry.fingerprints:
-                seconds = sum(
-                    s["stop"] - s["start"]
-                    for s in kwargs.get("startstops") or ()
-                    if s["action"] == "compute"
-                )
-                registry.seconds[key] = seconds
-                if key in self._waiting:
-                    self.total.seconds_saved += self._waiting.pop(key) * seconds
+            if key in self.registry.fingerprints:
+                self._counting.made(key, kwargs.get("startstops") or ())
+                if self.retention is not None and self._precaution is not None:
+                    ts = self._scheduler.tasks[key]
+                    worker = self._scheduler.workers.get(kwargs.get("worker", ""))
+                    self._precaution.made(ts, worker)
+                    self.retention.made(key)
         elif finish == "forgotten":
-            registry.drop(key)
-            self._waiting.pop(key, None)
+            self.registry.drop(key)
+            self._counting.forget(key)
+            if self.retention is not None:
+                self.retention.forget(key)
+            if self.store is not None:
+                self.store.forget(key)
 
-    def _expose(self, ts: TaskState) -> None:
-        """Remember that ``ts`` gets the very objects it depends on."""
-        for dependency in ts.dependencies:
-            if dependency.key in self.registry.fingerprints:
-                self.registry.exposed.add(dependency.key)
-            if type(dependency.run_spec) is Alias:  # the object of another key
-                self._expose(dependency)
+    def log_event(self, topic: str, msg: Any) -> None:
+        if topic == "stratum" and self.store is not None:
+            self.store.told(msg)
+
+    def leave(self, workers: Collection[WorkerState]) -> None:
+        """Workers are about to go, and will not come back with what they have."""
+        if self.retention is not None:
+            self.retention.leave(workers)
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        if self.retention is not None:
+            self.retention.look()
 
     def restart(self, scheduler: Scheduler) -> None:
         self.registry.clear()
-        self._waiting.clear()
-
-
-def _copied(ts: TaskState) -> bool:
-    """Whether a result is of a kind that can always be copied."""
-    library, dot, _ = (ts.type or "").partition(".")
-    return library in (_LIBRARIES if dot else _BUILTINS)
+        self._counting.clear()
+        if self._precaution is not None:
+            self._precaution.clear()
+        if self.retention is not None:
+            self.retention.clear()
+        if self.store is not None:
+            self.store.recipes.clear()

@@ -1,12 +1,22 @@
-"""Which fingerprint lives under which key of a scheduler."""
+"""Which fingerprint lives under which key of a scheduler, and who has its objects."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
 
 from stratum_dask.graph import Key
 
 __all__ = ["Registry"]
+
+
+class _Several:
+    """Stands for more than one consumer."""
+
+
+_SEVERAL: Final = _Several()
+_NONE: frozenset[Key] = frozenset()
 
 
 class Registry:
@@ -17,12 +27,19 @@ class Registry:
     fingerprints
         What every known key computes.
     harmless
-        Tasks that cannot write into what they receive: they get private copies, or
-        are known only to look.
+        Tasks that cannot write into what they receive: they are known only to look.
+    private
+        Task -> keys of which it gets private copies.
+    looks
+        Task -> what its function only looks at, where its code shows that.
     exposed
-        Keys whose very object went to a task that might have written into it.
+        Key whose very object went to a task that might have written into it, or may
+        hand it on -> that task, if it was one only.
     shared
         Keys that several submissions use: all their new consumers are isolated.
+    passing
+        Keys that nobody will ask for again: something that went into them is its
+        pipeline's own.
     borrowed
         Task -> keys it depends on only because it was merged with another one.
     merged
@@ -45,8 +62,11 @@ class Registry:
         # Nearly all have one key: no container for those.
         self._keys: dict[bytes, Key | list[Key]] = {}
         self.harmless: set[Key] = set()
-        self.exposed: set[Key] = set()
+        self.private: dict[Key, frozenset[Key]] = {}
+        self.looks: dict[Key, int] = {}
+        self.exposed: dict[Key, Key | _Several] = {}
         self.shared: set[Key] = set()
+        self.passing: set[Key] = set()
         self.borrowed: dict[Key, frozenset[Key]] = {}
         self.merged: set[Key] = set()
         self.seconds: dict[Key, float] = {}
@@ -78,9 +98,16 @@ class Registry:
                 self._keys[fingerprint] = left if len(left) > 1 else left[0]
             else:
                 del self._keys[fingerprint]
-        self.seconds.pop(key, None)
-        self.borrowed.pop(key, None)
-        for kind in (self.harmless, self.exposed, self.shared, self.merged):
+        by_key: tuple[dict[Key, Any], ...] = (
+            self.seconds,
+            self.borrowed,
+            self.private,
+            self.looks,
+            self.exposed,
+        )
+        for facts in by_key:
+            facts.pop(key, None)
+        for kind in (self.harmless, self.shared, self.passing, self.merged):
             kind.discard(key)
 
     def find(self, fingerprint: bytes) -> tuple[Key, ...]:
@@ -92,9 +119,28 @@ class Registry:
         """What ``key`` computes, where that is known."""
         return self.fingerprints.get(key)
 
+    def reusable(self, key: Key) -> bool:
+        """Whether ``key`` is one that other submissions may be given."""
+        fingerprint = self.fingerprints.get(key)
+        return fingerprint is not None and key in self.find(fingerprint)
+
     def knows_any(self, fingerprints: Iterable[bytes]) -> bool:
         """Whether something of ``fingerprints`` may be given to others."""
         return not self._keys.keys().isdisjoint(fingerprints)
+
+    def expose(self, key: Key, to: Key | None) -> None:
+        """Remember that ``to`` has the very object of ``key``; None: somebody has."""
+        known = self.exposed.setdefault(key, _SEVERAL if to is None else to)
+        if known != to:
+            self.exposed[key] = _SEVERAL
+
+    def exposed_beyond(self, key: Key, consumer: Key) -> bool:
+        """Whether another one than ``consumer`` has the very object of ``key``."""
+        return self.exposed.get(key, consumer) != consumer
+
+    def copied_for(self, task: Key) -> AbstractSet[Key]:
+        """The keys of which ``task`` gets private copies."""
+        return self.private.get(task, _NONE)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -103,8 +149,11 @@ class Registry:
             self._keys,
             self.seconds,
             self.harmless,
+            self.private,
+            self.looks,
             self.exposed,
             self.shared,
+            self.passing,
             self.borrowed,
             self.merged,
         ):

@@ -18,7 +18,7 @@ from dask import config as dask_config
 
 from stratum_dask.errors import ConfigError, StratumWarning, not_one_of
 
-__all__ = ["DEFAULTS", "Settings", "as_bool", "enabled", "settings"]
+__all__ = ["DEFAULTS", "Settings", "as_bool", "enabled", "section_of", "settings"]
 
 DEFAULTS: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name("stratum.yaml").read_text()
@@ -93,8 +93,8 @@ def settings() -> Settings:
         If the section has a key or a value that means nothing; the message
         lists those that do.
     """
-    section = _section("stratum", dask_config.get("stratum", None), DEFAULTS)
-    purity = _section("stratum.purity", section["purity"], DEFAULTS["purity"])
+    section = section_of("stratum", dask_config.get("stratum", None), DEFAULTS)
+    purity = section_of("stratum.purity", section["purity"], DEFAULTS["purity"])
     return Settings(
         enabled=as_bool("enabled", section["enabled"]),
         distributed=_choice("distributed", section, "auto", "client"),
@@ -127,8 +127,14 @@ _RULES_EXAMPLE = ", ".join(DEFAULTS["rules"])
 _FUNCTIONS_EXAMPLE = "mypackage.clean, mypackage.load"
 
 
-def _section(name: str, found: object, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``found`` over ``defaults``, with hyphens in its keys."""
+def section_of(name: str, found: object, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``found`` over ``defaults``, with hyphens in its keys.
+
+    Raises
+    ------
+    ConfigError
+        If it is no section, or has a key that means nothing.
+    """
     if found is None:
         return dict(defaults)
     if not isinstance(found, Mapping):

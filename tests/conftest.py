@@ -16,6 +16,9 @@ _EMPTY = tempfile.TemporaryDirectory(prefix="stratum-test-config-")
 os.environ["DASK_CONFIG"] = os.environ["DASK_ROOT_CONFIG"] = _EMPTY.name
 os.environ["DASK_STRATUM__ON_FAIL"] = "raise"
 os.environ["DASK_STRATUM__CHECK_INVARIANTS"] = "True"
+# Most tests say what is left once clients have let go: nothing. Those of retention
+# switch it on.
+os.environ["DASK_STRATUM__RETENTION__BUDGET"] = "0"
 
 import dask.config
 

@@ -16,9 +16,7 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 
 import dask
 import pytest
@@ -28,9 +26,8 @@ from distributed.utils_test import captured_logger, gen_cluster
 
 import clusters
 import stratum_dask
-from clusters import Ran, another
+from clusters import Ran, another, rewriting
 from stratum_dask.graph import identity
-from stratum_dask.optimizations.merge import Merge
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.scheduler_plugins import StratumPlugin
 
@@ -69,7 +66,7 @@ def nothing_is_left(s):
     plugin = s.plugins["stratum"]
     left = {name: kind for name, kind in vars(plugin.registry).items() if kind}
     assert not left
-    assert not plugin._waiting
+    assert not plugin._counting
     assert not [name for name in s.clients if name.startswith("stratum")]
     s.validate_state()
 
@@ -85,27 +82,6 @@ def named(s, name):
             isinstance(ts.run_spec.func, Isolated) and ts.run_spec.func.func is identity
         )
     ]
-
-
-@contextmanager
-def rewriting():
-    """Hold the scheduler in the middle of its next rewrite.
-
-    Yields what tells that it is there, and what lets it go on.
-    """
-    arrived, go, apply = threading.Event(), threading.Event(), Merge.apply
-
-    def slow(self, submission):
-        arrived.set()
-        assert go.wait(30)
-        return apply(self, submission)
-
-    Merge.apply = slow
-    try:
-        yield arrived, go
-    finally:
-        go.set()
-        Merge.apply = apply
 
 
 def load(n):

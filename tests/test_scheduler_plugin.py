@@ -170,7 +170,7 @@ async def test_nothing_is_merged_with_what_was_written_into(c, s, ran, worker):
     x = delayed(list)((1, 2))
     (kept,) = c.persist([x])
     assert await c.compute(delayed(add)(kept)) == [1, 2, 100]
-    s.plugins["stratum"].registry.exposed.add(x.key)  # as it is where it came unmerged
+    s.plugins["stratum"].registry.expose(x.key, None)  # as it is where it came unmerged
     both = c.compute([x, delayed(len)(delayed(list)((1, 2)))])
     assert (await c.gather(both))[1] == 2
     assert ran["list"] == 2
@@ -428,7 +428,7 @@ async def test_registry_is_empty_when_everything_is_released(c, s, ran, *workers
         del kept
     await until(lambda: not s.tasks)
     assert len(plugin.registry) == 0
-    assert not plugin._waiting
+    assert not plugin._counting
     assert not [name for name in s.clients if name.startswith("stratum")]
 
 

@@ -131,10 +131,14 @@ def _masked(encoder: Encoder, array: Any) -> bytes:
 
 
 def _arrow_backed(encoder: Encoder, array: Any) -> bytes:
+    import pyarrow as pa
+
     chunks = array._pa_array
-    if chunks.num_chunks != 1 and chunks.nbytes < 1 << 20:
-        # Adding a column leaves its name in a chunk of its own.
-        chunks = chunks.combine_chunks()
+    texts = pa.types.is_large_string(chunks.type) or pa.types.is_string(chunks.type)
+    if chunks.num_chunks != 1 and (texts or chunks.nbytes < 1 << 20):
+        # Adding a column leaves its name in a chunk of its own, and a pickle has one
+        # chunk. Of numbers it decides how they are added.
+        chunks = pa.chunked_array([chunks.combine_chunks()], chunks.type)
     return encoder.value((array.dtype, chunks))
 
 

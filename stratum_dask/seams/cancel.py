@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from distributed import Scheduler
     from distributed.scheduler import TaskState
 
-__all__ = ["PIN", "cancel"]
+__all__ = ["KEEPER", "PIN", "cancel"]
 
 logger = logging.getLogger("distributed.scheduler")  # whose work is done here
 
 PIN = "stratum-inflight-"
 """Begins the names of the clients that keep what a graph on its way will use."""
+KEEPER = "stratum-retention"
+"""The name of the client that wants what is kept after all others have let go."""
 
 
 def cancel(
@@ -48,6 +50,7 @@ def cancel(
     scheduler.log_event(
         client, {"action": "cancel", "count": len(keys), "force": force}
     )
+    keeper = scheduler.clients.get(KEEPER)
     doomed: dict[Key, TaskState] = {}
     stack = list(keys)
     while stack:
@@ -55,7 +58,9 @@ def cancel(
         ts = scheduler.tasks.get(key)
         if ts is None or key in doomed:
             continue
-        if force or (ts.who_wants or set()) <= {asking}:
+        wanting = (ts.who_wants or set()) - {keeper}
+        only_kept = not wanting and bool(ts.who_wants)  # in plain Dask it were gone
+        if force or (wanting <= {asking} and not only_kept):
             doomed[key] = ts
             logger.info("Scheduler cancels key %s.  Force=%s", key, force)
             stack.extend(d.key for d in ts.dependents if not borrows(d.key, key))
@@ -63,6 +68,8 @@ def cancel(
     losing = {cs.client_key for key in wanted for cs in doomed[key].who_wants or ()}
     for name in losing:
         if name.startswith(PIN):  # somebody else's graph, which has its own future
+            continue
+        if name == KEEPER and not force:
             continue
         scheduler.client_releases_keys(keys=wanted, client=name)
     # It is gone for this client even where others still want it.

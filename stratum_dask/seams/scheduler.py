@@ -75,11 +75,21 @@ def install(scheduler: Scheduler, plugin: StratumPlugin) -> None:
 
     _put(scheduler, "cancel-keys", cancel_keys)
 
+    own_release = scheduler.stream_handlers["client-releases-keys"]
+
+    @functools.wraps(own_release)
+    def client_releases_keys(*args: Any, **message: Any) -> None:
+        own_release(*args, **message)
+        if plugin.retention is not None:
+            plugin.retention.look()
+
+    _put(scheduler, "client-releases-keys", client_releases_keys)
+
 
 def uninstall(scheduler: Scheduler) -> None:
     """Put Dask's own handlers back."""
     handlers = scheduler.stream_handlers
-    for name in ("update-graph", "cancel-keys"):
+    for name in ("update-graph", "cancel-keys", "client-releases-keys"):
         handlers[name] = getattr(handlers[name], "__stratum_original__", handlers[name])
 
 
@@ -101,17 +111,18 @@ async def _update_graph(
     around = message.get("annotations")
     if around and SKIP in around:
         message["annotations"] = {k: v for k, v in around.items() if k != SKIP}
-        await original(**message)
+        await _as_it_came(plugin, original, message)
         return
     purity = None
     if around and PURITY in around:
         purity = around[PURITY]
         message["annotations"] = {k: v for k, v in around.items() if k != PURITY}
     if message.get("actors"):
-        await original(**message)
+        await _as_it_came(plugin, original, message)
         return
     actors: list[Key] = []
     arrival: Arrival | None = None
+    foreseen: Any = None
     pin, pinned = f"{PIN}{uuid.uuid4().hex}", []
     try:
         arrival = await offload(_arrive, scheduler, message, plugin, actors, purity)
@@ -119,12 +130,19 @@ async def _update_graph(
             arrival.submission = None
         # From here to the pin nothing may await: what lives now is still there
         # when the graph arrives.
-        pinned = plugin.choose(arrival.submission)
+        if arrival.submission is None:
+            plugin.make_way(arrival.graph)
+        else:
+            pinned = plugin.choose(arrival.submission)
+            if plugin.store is not None:
+                plugin.store.settle(arrival.submission)
         if pinned:
             scheduler.client_desires_keys(pinned, pin)
             around = message.get("annotations")
             lend(scheduler, arrival.submission, around, arrival.annotations)
-        await offload(arrival.rewrite)
+        foreseen = await offload(_rewrite, arrival, plugin)
+        if arrival.submission is not None and arrival.done is None:
+            plugin.failed("a rule failed: the scheduler has warned which, and why")
         token = uuid.uuid4().hex
         _prepared[token] = arrival
         message["expr_ser"] = Serialized({"serializer": _FAMILY, "token": token}, [])
@@ -132,18 +150,23 @@ async def _update_graph(
             message["internal_priority"] = None
     except (ConfigError, AnnotationError) as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         plugin.say_once(
             f"{e}\nUntil that is mended, graphs run as plain Dask runs them."
         )
-    except Exception:
+    except Exception as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         logger.warning(
             "stratum could not look at a graph; it runs as plain Dask would run it. "
             "Please report this with the traceback below.",
             exc_info=True,
         )
     if arrival is not None and arrival.done is not None:
-        plugin.expect(arrival.done)
+        plugin.expect(arrival.done, foreseen)
+        if plugin.store is not None and arrival.done.loaded:
+            around = message.get("annotations")
+            plugin.store.expect(arrival.done, around, arrival.annotations)
     try:
         await original(**message)
     finally:
@@ -151,7 +174,29 @@ async def _update_graph(
             scheduler.client_releases_keys(pinned, pin)
             scheduler.clients.pop(pin, None)
     if arrival is not None and arrival.done is not None:
-        plugin.learn(arrival.done)
+        plugin.learn(arrival.done, foreseen)
+
+
+async def _as_it_came(
+    plugin: StratumPlugin, original: Callable[..., Any], message: dict[str, Any]
+) -> None:
+    """Let a graph through that is not looked at."""
+    if plugin.retention:
+        try:
+            plugin.make_way(await offload(_keys, message["expr_ser"]))
+        except Exception:
+            # As much as a graph that cannot be read: Dask will tell.
+            logger.debug("A graph was not looked at.", exc_info=True)
+    await original(**message)
+
+
+def _keys(sent: Serialized) -> list[Key]:
+    return list(deserialize(sent.header, sent.frames).__dask_graph__())
+
+
+def _rewrite(arrival: Arrival, plugin: StratumPlugin) -> Any:
+    arrival.rewrite()
+    return plugin.foresee(arrival.done) if arrival.done is not None else None
 
 
 def _arrive(
@@ -177,4 +222,6 @@ def _arrive(
     )
     if (submission := arrival.submission) is not None:
         submission.lent = plugin.lent
+        if plugin.store is not None:
+            plugin.store.offer(submission)
     return arrival

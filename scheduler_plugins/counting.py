@@ -1,0 +1,97 @@
+"""Counts what a scheduler was asked for, and what it did not have to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from stratum_dask.graph import Key, Task
+from stratum_dask.optimizations import Submission
+from stratum_dask.scheduler_plugins.registry import Registry
+from stratum_dask.tally import Merge, Tally, merges, name_of, tally
+
+__all__ = ["Counting"]
+
+
+class Counting:
+    """Adds up what becomes of the graphs of one scheduler.
+
+    Parameters
+    ----------
+    registry
+        How long tasks took is written there.
+    total
+        The sum.
+    """
+
+    def __init__(self, registry: Registry, total: Tally) -> None:
+        self._registry = registry
+        self._total = total
+        # Key that has not run yet -> functions of the tasks that it stands for.
+        self._waiting: dict[Key, list[str]] = {}
+        self._hits: set[Key] = set()
+        self._hits_seconds = 0.0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def hits(self, keys: set[Key], seconds: float) -> None:
+        """What the next graph will not run because its results were kept."""
+        self._hits, self._hits_seconds = keys, seconds
+
+    def count(self, submission: Submission) -> Tally:
+        """Count a graph in that has arrived, and return what became of it."""
+        registry = self._registry
+        merged = [*merges(submission), *_below(submission, registry)]
+        counts = tally(submission, merged)
+        counts.retained, counts.retention_seconds = len(self._hits), self._hits_seconds
+        self.hits(set(), 0.0)
+        for function, key in merged:
+            target = _home(key, submission, registry)
+            if target is None:
+                continue
+            if (seconds := registry.seconds.get(target)) is not None:
+                counts.save(function, seconds)
+            else:
+                self._waiting.setdefault(target, []).append(function)
+        self._total.add(counts)
+        return counts
+
+    def made(self, key: Key, startstops: Iterable[Any]) -> None:
+        """A result has arrived; called within a transition."""
+        seconds = sum(
+            s["stop"] - s["start"] for s in startstops if s["action"] == "compute"
+        )
+        self._registry.seconds[key] = seconds
+        for function in self._waiting.pop(key, ()):
+            self._total.save(function, seconds)
+
+    def forget(self, key: Key) -> None:
+        """A task is gone; called within a transition."""
+        self._waiting.pop(key, None)
+
+    def clear(self) -> None:
+        """Everything is gone."""
+        self._waiting.clear()
+
+
+def _home(key: Key, submission: Submission, registry: Registry) -> Key | None:
+    """Where the result of a key of ``submission`` lives, or will live."""
+    if key in registry.fingerprints:
+        return key
+    fingerprint = submission.fingerprints.get(key)
+    known = () if fingerprint is None else registry.find(fingerprint)
+    return known[0] if known else None
+
+
+def _below(submission: Submission, registry: Registry) -> Iterator[Merge]:
+    """Yield what only served tasks that live already, and lives with them."""
+    graph, before = submission.tasks, submission.unmerged
+    gone = submission.replaced.keys() | submission.copies.keys()
+    if not submission.live or len(before) == len(graph) + len(submission.replaced):
+        return
+    for key, node in before.items():
+        if key in graph or key in gone or not isinstance(node, Task):
+            continue
+        if _home(key, submission, registry) is not None:
+            yield Merge(name_of(key, node), key)
