@@ -57,14 +57,16 @@ class Counting:
         self._total.add(counts)
         return counts
 
-    def made(self, key: Key, startstops: Iterable[Any]) -> None:
+    def made(self, key: Key, startstops: Iterable[Any]) -> float:
         """A result has arrived; called within a transition."""
-        seconds = sum(
-            s["stop"] - s["start"] for s in startstops if s["action"] == "compute"
-        )
+        seconds = 0.0
+        for s in startstops:
+            if s["action"] == "compute":
+                seconds += s["stop"] - s["start"]
         self._registry.seconds[key] = seconds
         for function in self._waiting.pop(key, ()):
             self._total.save(function, seconds)
+        return seconds
 
     def forget(self, key: Key) -> None:
         """A task is gone; called within a transition."""

@@ -21,11 +21,11 @@ class Foresight(NamedTuple):
     passing
         Tasks whose fingerprints no other submission will ever have.
     looks
-        Tasks, and what their functions only look at, where their code shows that.
+        Tasks whose functions only look, as their code shows.
     """
 
     passing: frozenset[Key] = frozenset()
-    looks: tuple[tuple[Key, int], ...] = ()
+    looks: frozenset[Key] = frozenset()
 
 
 def foresee(submission: Submission, registry: Registry) -> Foresight:
@@ -39,12 +39,12 @@ def foresee(submission: Submission, registry: Registry) -> Foresight:
         What lives.
     """
     return Foresight(
-        frozenset(_passing(submission, registry)), tuple(_looks(submission))
+        frozenset(_passing(submission, registry)), frozenset(_looks(submission))
     )
 
 
-def _looks(submission: Submission) -> Iterator[tuple[Key, int]]:
-    known: dict[int, int] = {}
+def _looks(submission: Submission) -> Iterator[Key]:
+    known: dict[int, bool] = {}
     judge, looker = submission.encoder.judge, submission.looker
     for key, node in submission.tasks.items():
         if type(node) is not Task or not node._dependencies:
@@ -57,10 +57,10 @@ def _looks(submission: Submission) -> Iterator[tuple[Key, int]]:
             elif judge.function(func).verdict.role is Role.MERGE:
                 looks = looker.only_looks(func)
             else:
-                looks = 0
+                looks = False
             known[id(func)] = looks
         if looks:
-            yield key, looks
+            yield key
 
 
 def _passing(submission: Submission, registry: Registry) -> set[Key]:

@@ -171,7 +171,7 @@ class StratumPlugin(SchedulerPlugin):
         registry.private.update(
             (k, keys) for k, keys in submission.isolated.items() if k not in tasks
         )
-        registry.looks.update((k, v) for k, v in foreseen.looks if k not in tasks)
+        registry.looks.update(k for k in foreseen.looks if k not in tasks)
 
     def learn(self, submission: Submission, foreseen: Foresight) -> None:
         """Remember what a submission has put on the scheduler."""
@@ -197,9 +197,7 @@ class StratumPlugin(SchedulerPlugin):
         for keys in (submission.isolated, submission.copies):
             for key in keys.keys() - tasks.keys():
                 registry.private.pop(key, None)
-        for key, _ in foreseen.looks:
-            if key not in tasks:
-                registry.looks.pop(key, None)
+        registry.looks.difference_update(k for k in foreseen.looks if k not in tasks)
         if self._scheduler.address.startswith("inproc://"):
             for key in submission.outputs & tasks.keys():
                 registry.expose(key, None)  # its client has the very object
@@ -208,7 +206,7 @@ class StratumPlugin(SchedulerPlugin):
         if self.observer is not None:
             self.observer.graph(counts)
         if self.retention is not None:
-            registry.passing |= foreseen.passing & tasks.keys()
+            registry.passing.update(k for k in foreseen.passing if k in tasks)
             self.retention.arrived(fingerprints.values())
 
     def say_once(self, message: str) -> None:
@@ -232,7 +230,7 @@ class StratumPlugin(SchedulerPlugin):
         assert self._scheduler is not None
         registry, before = self.registry, submission.original
         targets = {*submission.replaced.values(), *submission.copies.values()}
-        registry.merged |= targets & self._scheduler.tasks.keys()
+        registry.merged.update(targets & self._scheduler.tasks.keys())
         if not targets:
             return
         for key in new:
@@ -253,21 +251,19 @@ class StratumPlugin(SchedulerPlugin):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        if self._scheduler is None:
+        scheduler = self._scheduler
+        if scheduler is None:
             return
         if finish == "processing":
-            ts = self._scheduler.tasks[key]
+            ts = scheduler.tasks[key]
             self._guard.sent(ts)
             if ts.suspicious and self.retention is not None:
                 self.retention.spare(ts.processing_on)
-        elif finish == "memory" and start == "processing":
-            if key in self.registry.fingerprints:
-                self._counting.made(key, kwargs.get("startstops") or ())
-                if self.retention is not None and self._precaution is not None:
-                    ts = self._scheduler.tasks[key]
-                    worker = self._scheduler.workers.get(kwargs.get("worker", ""))
-                    self._precaution.made(ts, worker)
-                    self.retention.made(key)
+        elif finish == "memory":
+            if start == "processing" and key in self.registry.fingerprints:
+                seconds = self._counting.made(key, kwargs.get("startstops") or ())
+                if self._precaution is not None:
+                    self._made(scheduler, key, seconds, kwargs.get("worker", ""))
         elif finish == "forgotten":
             self.registry.drop(key)
             self._counting.forget(key)
@@ -279,6 +275,20 @@ class StratumPlugin(SchedulerPlugin):
     def log_event(self, topic: str, msg: Any) -> None:
         if topic == "stratum" and self.store is not None:
             self.store.told(msg)
+
+    def _made(
+        self, scheduler: Scheduler, key: Key, seconds: float, worker: str
+    ) -> None:
+        assert self.retention is not None
+        assert self._precaution is not None
+        ts, at_most = scheduler.tasks[key], self.registry.at_most
+        for dependency in ts.dependencies:
+            seconds += at_most.get(dependency.key, 0.0)
+        at_most[key] = seconds
+        if ts.dependents:
+            self._precaution.made(ts, scheduler.workers.get(worker))
+        if seconds >= self.retention.chosen.min_seconds:
+            self.retention.made(key)
 
     def leave(self, workers: Collection[WorkerState]) -> None:
         """Workers are about to go, and will not come back with what they have."""

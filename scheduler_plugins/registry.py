@@ -31,7 +31,10 @@ class Registry:
     private
         Task -> keys of which it gets private copies.
     looks
-        Task -> what its function only looks at, where its code shows that.
+        Tasks whose functions only look, as their code shows.
+    own
+        Task -> how large its result may be at most to be known to share nothing with
+        what the task was given.
     exposed
         Key whose very object went to a task that might have written into it, or may
         hand it on -> that task, if it was one only.
@@ -46,6 +49,8 @@ class Registry:
         Keys that stand for the tasks of several pipelines.
     seconds
         How long a key took to compute, where that was seen.
+    at_most
+        The same with all that went into it, counted as often as it was used.
 
     Examples
     --------
@@ -63,13 +68,30 @@ class Registry:
         self._keys: dict[bytes, Key | list[Key]] = {}
         self.harmless: set[Key] = set()
         self.private: dict[Key, frozenset[Key]] = {}
-        self.looks: dict[Key, int] = {}
+        self.looks: set[Key] = set()
+        self.own: dict[Key, int] = {}
         self.exposed: dict[Key, Key | _Several] = {}
         self.shared: set[Key] = set()
         self.passing: set[Key] = set()
         self.borrowed: dict[Key, frozenset[Key]] = {}
         self.merged: set[Key] = set()
         self.seconds: dict[Key, float] = {}
+        self.at_most: dict[Key, float] = {}
+        self._by_key: tuple[dict[Key, Any], ...] = (
+            self.private,
+            self.own,
+            self.exposed,
+            self.borrowed,
+            self.seconds,
+            self.at_most,
+        )
+        self._kinds = (
+            self.harmless,
+            self.looks,
+            self.shared,
+            self.passing,
+            self.merged,
+        )
 
     def __len__(self) -> int:
         return len(self.fingerprints)
@@ -92,23 +114,19 @@ class Registry:
     def drop(self, key: Key) -> None:
         """Forget ``key``, if it was known."""
         fingerprint = self.fingerprints.pop(key, None)
-        if fingerprint is not None and key in (known := self.find(fingerprint)):
-            left = [k for k in known if k != key]
-            if left:
+        if fingerprint is not None:
+            known = self._keys.get(fingerprint)
+            if isinstance(known, list) and key in known:
+                left = [k for k in known if k != key]
                 self._keys[fingerprint] = left if len(left) > 1 else left[0]
-            else:
+            elif known == key:
                 del self._keys[fingerprint]
-        by_key: tuple[dict[Key, Any], ...] = (
-            self.seconds,
-            self.borrowed,
-            self.private,
-            self.looks,
-            self.exposed,
-        )
-        for facts in by_key:
-            facts.pop(key, None)
-        for kind in (self.harmless, self.shared, self.passing, self.merged):
-            kind.discard(key)
+        for facts in self._by_key:
+            if facts:
+                facts.pop(key, None)
+        for kind in self._kinds:
+            if kind:
+                kind.discard(key)
 
     def find(self, fingerprint: bytes) -> tuple[Key, ...]:
         """The keys that other submissions may use for ``fingerprint``, oldest first."""
@@ -144,20 +162,12 @@ class Registry:
 
     def clear(self) -> None:
         """Forget everything."""
-        for known in (
-            self.fingerprints,
-            self._keys,
-            self.seconds,
-            self.harmless,
-            self.private,
-            self.looks,
-            self.exposed,
-            self.shared,
-            self.passing,
-            self.borrowed,
-            self.merged,
-        ):
-            known.clear()
+        self.fingerprints.clear()
+        self._keys.clear()
+        for facts in self._by_key:
+            facts.clear()
+        for kind in self._kinds:
+            kind.clear()
 
 
 def _several(known: Key | list[Key]) -> list[Key]:

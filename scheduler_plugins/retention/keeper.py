@@ -133,7 +133,8 @@ class Retention:
     def made(self, key: Key) -> None:
         """A result has arrived."""
         self._made.append(key)
-        self._soon()
+        if len(self._made) == 1:  # soon, before the client has let go of it
+            self._scheduler.loop.add_callback(self.keep)
 
     def forget(self, key: Key) -> None:
         """A task is gone."""
@@ -152,8 +153,16 @@ class Retention:
 
     def look(self) -> None:
         """Something may have changed: have a look, but not now."""
-        if self._pins or self._made:
-            self._soon()
+        if self._pins and not self._due:
+            self._due = True
+            delay = max(0.0, self._earliest - time())
+            self._scheduler.loop.call_later(delay, self._turn)
+
+    def keep(self) -> None:
+        """Keep what was made; before a client lets go of it."""
+        if self._made:
+            self._guarded(self._keep_what_was_made)
+            self.look()
 
     def arrived(self, fingerprints: Iterable[bytes]) -> None:
         """A graph has come, of tasks with these fingerprints."""
@@ -218,21 +227,16 @@ class Retention:
 
     # -- in a turn of the event loop of our own ----------------------------
 
-    def _soon(self) -> None:
-        if not self._due:
-            self._due = True
-            delay = max(0.0, self._earliest - time())
-            self._scheduler.loop.call_later(delay, self._turn)
-
     def _turn(self) -> None:
         self._due = False
         start = time()
+        self._guarded(self._let_go if self._is_on() else self.stop)
+        end = time()
+        self._earliest = end + _REST * (end - start)
+
+    def _guarded(self, do: Callable[[], None]) -> None:
         try:
-            if self._is_on():
-                self._keep_what_was_made()
-                self._let_go()
-            else:
-                self.stop()
+            do()
         except Exception:
             logger.warning(
                 "stratum stops keeping results on this scheduler, because of the error "
@@ -241,8 +245,6 @@ class Retention:
             )
             with suppress(Exception):
                 self.stop()
-        end = time()
-        self._earliest = end + _REST * (end - start)
 
     def _keep_what_was_made(self) -> None:
         made, self._made = self._made, []

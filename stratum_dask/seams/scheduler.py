@@ -79,6 +79,8 @@ def install(scheduler: Scheduler, plugin: StratumPlugin) -> None:
 
     @functools.wraps(own_release)
     def client_releases_keys(*args: Any, **message: Any) -> None:
+        if plugin.retention is not None:
+            plugin.retention.keep()
         own_release(*args, **message)
         if plugin.retention is not None:
             plugin.retention.look()
