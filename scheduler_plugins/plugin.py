@@ -145,6 +145,10 @@ class StratumPlugin(SchedulerPlugin):
             self._counting.hits(*self.retention.hits(chosen))
         return chosen
 
+    def is_intact(self, ts: TaskState) -> bool:
+        """Whether a result is still what its function returned."""
+        return self._guard.is_intact(ts)
+
     def keep_intact(self, ts: TaskState) -> bool:
         """See to it that a result stays what its function returned, if it still is."""
         return self._guard.keep_intact(ts)
@@ -262,6 +266,8 @@ class StratumPlugin(SchedulerPlugin):
         elif finish == "memory":
             if start == "processing" and key in self.registry.fingerprints:
                 seconds = self._counting.made(key, kwargs.get("startstops") or ())
+                if self.store is not None:
+                    self.store.writer.made(key)
                 if self._precaution is not None:
                     self._made(scheduler, key, seconds, kwargs.get("worker", ""))
         elif finish == "forgotten":

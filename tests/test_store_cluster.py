@@ -3,10 +3,13 @@
 Between two runs the scheduler lets go of everything, as a new one would have nothing.
 """
 
+import asyncio
 import contextlib
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 
@@ -24,6 +27,8 @@ from stratum_dask.optimizations.stored import Stored
 from stratum_dask.scheduler_plugins import StratumPlugin
 from stratum_dask.scheduler_plugins.store import environment as env
 from stratum_dask.scheduler_plugins.store import files as files_module
+from stratum_dask.scheduler_plugins.store import flush
+from stratum_dask.scheduler_plugins.store.problems import StoreError
 
 delayed = dask.delayed
 
@@ -510,7 +515,7 @@ async def test_a_full_disk_stops_the_writing_for_a_while(lab):
     finally:
         files_module._write_all = real
     assert log.getvalue().count("the disk is full") == 1
-    assert lab.store.writer._resting()
+    assert lab.store.writer.resting
     assert lab.paths() == []
 
 
@@ -650,3 +655,60 @@ def test_a_folder_that_others_can_open_is_used_for_data_only(tmp_path):
     with captured_logger("stratum_dask", level=logging.WARNING) as log:
         test(tmp_path)
     assert log.getvalue().count("is used without pickles (its mode is 0755") == 1
+
+
+# -- the end, and others ---------------------------------------------------------------
+
+
+@store_test()
+async def test_a_scheduler_that_closes_writes_what_is_left(lab):
+    futures = lab.c.compute([pipeline()])
+    assert await lab.c.gather(futures) == [EXPECTED]
+    await lab.s.plugins["stratum"].before_close()
+    assert lab.figures.entries >= 1
+    assert await flush(lab.c) == 0
+
+
+@gen_cluster(client=True, nthreads=[("127.0.0.1", 1)])
+async def test_flushing_where_there_is_no_store(c, s, a):
+    with pytest.raises(
+        StoreError, match=r"Set stratum\.store\.url where the scheduler"
+    ):
+        await flush(c)
+
+
+WITHOUT = """
+import sys
+from distributed.cli.dask_worker import main
+for name in [name for name in sys.modules if name.startswith("stratum_dask")]:
+    del sys.modules[name]
+sys.modules["stratum_dask"] = None
+main([sys.argv[1], "--no-nanny", "--no-dashboard", "--nthreads", "1"])
+"""
+
+
+@store_test(nthreads=[("127.0.0.1", 1)], timeout=60)
+async def test_a_worker_without_this_package_computes(lab):
+    def slow(n):  # travels by value: that worker has no tests either
+        total = 0
+        for i in range(n):
+            total += i * i
+        return [total]
+
+    def last(numbers):
+        return numbers[-1]
+
+    program = delayed(last)(delayed(slow)(LONG))
+    expected = await lab.run(delayed(slow)(LONG))
+    await lab.workers[0].close()
+    lab.ran()
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WITHOUT, lab.s.address, stderr=subprocess.PIPE
+    )
+    try:
+        assert await lab.c.compute(program) == expected[0][0]
+        assert lab.calls.read == {"slow": 1}
+        assert lab.figures.failures == 1
+    finally:
+        worker.terminate()
+        await worker.communicate()

@@ -151,6 +151,20 @@ def test_what_is_read_may_be_written_into(entries, value):
     assert content(third) == content(value)
 
 
+def test_a_model_comes_back_as_another_worker_would_get_it(entries):
+    """A pickle leaves no gaps in memory, and so does every transfer."""
+    model = LogisticRegression()
+    model.coef_ = np.arange(24.0).reshape(4, 6)[:, ::2]
+    model.same_ = model.coef_
+    again, _ = through(entries, model)
+    assert again.coef_.flags.c_contiguous
+    assert (again.coef_ == model.coef_).all()
+    assert again.same_ is again.coef_
+    model.part_ = model.coef_[:2]
+    with pytest.raises(NotStored, match="overlap in memory"):
+        entries.write(KEY, model)
+
+
 def test_what_was_read_only_stays_so(entries):
     array = np.arange(5.0)
     array.flags.writeable = False

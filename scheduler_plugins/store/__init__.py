@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stratum_dask.scheduler_plugins.store.figures import StoreFigures
+    from stratum_dask.scheduler_plugins.store.flushing import flush
     from stratum_dask.scheduler_plugins.store.service import StoreService
 
-_HOMES = {"StoreFigures": "figures", "StoreService": "service"}
+_HOMES = {"StoreFigures": "figures", "StoreService": "service", "flush": "flushing"}
 
-__all__ = ["StoreFigures", "StoreService"]
+__all__ = ["StoreFigures", "StoreService", "flush"]
 
 
 def __getattr__(name: str) -> Any:

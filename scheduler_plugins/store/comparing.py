@@ -22,13 +22,14 @@ class _Content(Encoder):
     """An encoder to which it is all one which arrays lie in one piece of memory.
 
     scikit-learn cuts ``coef_`` and ``intercept_`` out of one array; a pickle, and so
-    every transfer between workers, makes two of them. Arrays that overlap are another
-    matter: what is written into one shows in the other.
+    every transfer between workers, makes two of them, without gaps. Arrays that overlap
+    are another matter: what is written into one shows in the other.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._arrays: dict[int, Any] = {}
+        self._dense: dict[int, Any] = {}
 
     def mention(self, memory: Memory) -> None:
         pass
@@ -36,7 +37,21 @@ class _Content(Encoder):
     def nested(self, obj: object, kind: Kind) -> bytes:
         if type(obj).__module__ == "numpy" and hasattr(obj, "__array_interface__"):
             self._arrays[id(obj)] = obj
+            obj = self._without_gaps(obj)
         return super().nested(obj, kind)
+
+    def _without_gaps(self, array: Any) -> Any:
+        import numpy as np
+
+        if type(array) is not np.ndarray or array.dtype.hasobject:
+            return array
+        if array.flags.c_contiguous or array.flags.f_contiguous:
+            return array
+        if id(array) not in self._dense:
+            dense = np.ascontiguousarray(array)
+            dense.flags.writeable = array.flags.writeable
+            self._dense[id(array)] = dense
+        return self._dense[id(array)]
 
     def check(self) -> None:
         """Raise `Refused` where two arrays overlap."""

@@ -76,6 +76,10 @@ class Header:
     own: float = 0.0
     created: float = 0.0
 
+    def __post_init__(self) -> None:
+        # JSON and messages have lists, of whatever somebody has put there.
+        self.frames = [(int(a), int(b), str(c)) for a, b, c in self.frames]
+
     @property
     def nbytes(self) -> int:
         """Bytes of the value in memory."""
@@ -135,7 +139,6 @@ def read_header(file: BinaryIO) -> Header:
         raise EntryError("corrupt", "its header does not fit its checksum")
     try:
         header = Header(**json.loads(raw))
-        header.frames = [(int(a), int(b), str(c)) for a, b, c in header.frames]
     except (ValueError, TypeError) as e:
         raise EntryError("foreign", f"its header means nothing here: {e}") from e
     if _START + length + sum(n for n, _, _ in header.frames) != size:

@@ -62,7 +62,7 @@ def environment() -> dict[str, str]:
 
     Examples
     --------
-    >>> environment()["python"].startswith("3.")
+    >>> environment()["python"].split()[1].startswith("3.")
     True
     """
     found = {

@@ -105,8 +105,8 @@ def layout(obj: Any) -> list[tuple[object, ...]]:
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> one, other = pd.DataFrame(np.eye(3)), pd.DataFrame({i: np.eye(3)[i] for i in range(3)})
-    >>> layout(one) == layout(other)
+    >>> rows = pd.DataFrame(np.eye(3), copy=False)
+    >>> layout(rows) == layout(pd.DataFrame({i: np.eye(3)[i] for i in range(3)}))
     False
     """
     import numpy as np

@@ -27,7 +27,7 @@ class Known:
     Examples
     --------
     >>> known = Known()
-    >>> known.seen({"a": Row("a", size=10)})
+    >>> known.seen({"a": Row("a", size=10)}, 10)
     >>> known.skip("b", 60.0, now=0.0)
     >>> known.entries, known.has("a", 1.0), known.has("b", 59.0), known.has("b", 61.0)
     (1, True, True, False)
@@ -39,14 +39,15 @@ class Known:
         self.written = self.bytes_written = 0
         self._skipped: OrderedDict[str, float] = OrderedDict()
 
-    def seen(self, rows: Mapping[str, Row]) -> None:
+    def seen(self, rows: Mapping[str, Row], size: int) -> None:
         """Take in what there is."""
         self.rows = rows
-        self.entries = len(rows)
-        self.bytes = sum(row.size for row in list(rows.values()))
+        self.entries, self.bytes = len(rows), size
 
     def wrote(self, row: Row) -> None:
         """Count an entry that was written."""
+        self.rows = {**self.rows, row.key: row}
+        self.entries, self.bytes = len(self.rows), self.bytes + row.size
         self.written += 1
         self.bytes_written += row.size
 

@@ -8,6 +8,7 @@ import pickle
 import uuid
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from distributed.utils import offload
@@ -18,6 +19,7 @@ from stratum_dask.optimizations import Submission
 from stratum_dask.optimizations.stored import Offer
 from stratum_dask.scheduler_plugins.store.environment import entry_key, environment
 from stratum_dask.scheduler_plugins.store.figures import StoreFigures
+from stratum_dask.scheduler_plugins.store.flushing import FLUSH
 from stratum_dask.scheduler_plugins.store.loading import READ, RECIPE, Load
 from stratum_dask.scheduler_plugins.store.options import options
 from stratum_dask.scheduler_plugins.store.problems import REMEDIES, StoreError
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from stratum_dask.scheduler_plugins.plugin import StratumPlugin
 
-__all__ = ["FLUSH", "StoreService"]
+__all__ = ["StoreService"]
 
 logger = logging.getLogger("stratum_dask")
 
@@ -46,8 +48,6 @@ _HAPPENED = {
     "unreadable": "an entry cannot be read",
     "environment": "an entry is of another environment than the worker's",
 }
-FLUSH = "stratum_store_flush"
-"""What a scheduler is asked for by who wants all to be written."""
 
 
 class StoreService:
@@ -187,10 +187,11 @@ class StoreService:
         self, fingerprint: bytes, entry: str, kind: str, detail: str, worker: str
     ) -> dict[str, Any]:
         """Tell a worker that could not read a result how to compute it."""
-        self.fail(kind, detail, entry=entry, worker=worker)
         for key in self.recipes.users(fingerprint):
             # Equal work is on its way, which must not be told to wait for this.
             self._plugin.registry.expose(key, None)
+        with suppress(Exception):  # somebody waits for an answer
+            self.fail(kind, detail, worker, entry)
         found = self.recipes.find(fingerprint)
         if found is None:
             # Then nobody waits for it any more.
@@ -215,9 +216,7 @@ class StoreService:
         self.store.bandwidth.learn(str(message["format"]), nbytes, seconds)
         self._hits.append(message["entry"])
 
-    def fail(
-        self, kind: str, detail: str, *, entry: str = "", worker: str = ""
-    ) -> None:
+    def fail(self, kind: str, detail: str, worker: str = "", entry: str = "") -> None:
         """Count what could not be read or written, and say so once."""
         self.failures += 1
         where = f" on {worker}" if worker else ""
@@ -261,6 +260,7 @@ class StoreService:
     def forget(self, key: Key) -> None:
         """Know that a task is gone."""
         self.recipes.drop(key)
+        self.writer.forget(key)
 
 
 def _pickled(recipe: Any, name: str) -> bytes:
