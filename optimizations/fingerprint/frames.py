@@ -157,7 +157,7 @@ def _fields(*names: str) -> Kind:
     """A kind that is told by these attributes."""
 
     def encode(encoder: Encoder, obj: Any) -> bytes:
-        found = [getattr(obj, n, None) for n in names]
+        found = [_cell(getattr(obj, n, None)) for n in names]
         return encoder.series(b"(", len(names), found)
 
     return Kind(encode, mutable=False, covered=None)
@@ -165,7 +165,7 @@ def _fields(*names: str) -> Kind:
 
 def _string_dtype(encoder: Encoder, dtype: Any) -> bytes:
     missing = getattr(dtype, "na_value", None)
-    return encoder.value((dtype.storage, missing))
+    return encoder.value((dtype.storage, _cell(missing)))
 
 
 def _singleton(encoder: Encoder, obj: Any) -> bytes:
