@@ -157,15 +157,22 @@ def _fields(*names: str) -> Kind:
     """A kind that is told by these attributes."""
 
     def encode(encoder: Encoder, obj: Any) -> bytes:
-        found = [_cell(getattr(obj, n, None)) for n in names]
+        found = [_told(getattr(obj, n, None)) for n in names]
         return encoder.series(b"(", len(names), found)
 
     return Kind(encode, mutable=False, covered=None)
 
 
+def _told(value: Any) -> Any:
+    """A missing value by its bits: types share theirs, or do not, by accident."""
+    if type(value) is float and value != value:  # noqa: PLR0124
+        return True, struct.pack("<d", value)
+    return False, value
+
+
 def _string_dtype(encoder: Encoder, dtype: Any) -> bytes:
     missing = getattr(dtype, "na_value", None)
-    return encoder.value((dtype.storage, _cell(missing)))
+    return encoder.value((dtype.storage, _told(missing)))
 
 
 def _singleton(encoder: Encoder, obj: Any) -> bytes:
