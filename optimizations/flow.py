@@ -20,6 +20,7 @@ from stratum_dask.graph import (
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.purity.effects import computes
 from stratum_dask.optimizations.purity.places import installed
+from stratum_dask.optimizations.stored import Stored
 from stratum_dask.optimizations.submission import Submission
 from stratum_dask.optimizations.verdict import Effect
 
@@ -74,6 +75,8 @@ class Flow:
         if known is None:
             node = self._graph.get(key)
             known = Effect.FRESH
+            if isinstance(node, Task) and isinstance(node.func, Stored):
+                return known
             if node is not None:
                 known = effect_of(self._submission, node, self._meets_users)
             if known is not Effect.WRITE and type(node) is Task:

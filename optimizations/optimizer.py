@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from stratum_dask.optimizations.isolate import Isolate
 from stratum_dask.optimizations.merge import Merge
+from stratum_dask.optimizations.reuse import Reuse
 from stratum_dask.optimizations.rule import Rule, available, chosen
 from stratum_dask.optimizations.unfuse import Unfuse
 
 __all__ = ["RULES", "configured"]
 
-RULES: tuple[type[Rule], ...] = (Unfuse, Merge, Isolate)
+RULES: tuple[type[Rule], ...] = (Unfuse, Merge, Reuse, Isolate)
 """The optimizer: what happens to a graph, in this order."""
 
 

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Portable"]
+__all__ = ["Found", "Portable"]
 
 _HOME = "stratum_dask.optimizations.private"
 _DEFINED_IN = frozenset(
@@ -63,21 +63,30 @@ _SHAREABLE = (
 )
 
 
-def _expression(name: str, stand_in: str) -> str:
-    source = f"try:from {_HOME} import {name} as C\nexcept Exception:{stand_in}"
-    loaded = f"getattr(__import__('sys').modules.get({_HOME!r}),{name!r},0)"
+def _expression(name: str, stand_in: str, home: str) -> str:
+    source = f"try:from {home} import {name} as C\nexcept Exception:{stand_in}"
+    loaded = f"getattr(__import__('sys').modules.get({home!r}),{name!r},0)"
     return f"{loaded}or(lambda d:exec({source!r},d)or d['C'])({{}})"
 
 
-class _Found:
-    """A class of this package that pickles as the expression which finds it."""
+class Found:
+    """A class of this package that pickles as the expression which finds it.
 
-    def __init__(self, name: str, stand_in: str) -> None:
+    Parameters
+    ----------
+    name, home
+        Its name, and that of its module.
+    stand_in
+        What defines ``C`` in its place: lines that are indented by one.
+    """
+
+    def __init__(self, name: str, stand_in: str, home: str = _HOME) -> None:
         self.name = name
-        self.expression = _expression(name, stand_in)
+        self.home = home
+        self.expression = _expression(name, stand_in, home)
 
     def __call__(self, *parts: Any) -> Any:
-        return getattr(importlib.import_module(_HOME), self.name)(*parts)
+        return getattr(importlib.import_module(self.home), self.name)(*parts)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
         return eval, (self.expression,)
@@ -92,7 +101,7 @@ def _awaiting(stand_in: str) -> str:
 
 
 _FOUND = {
-    (name, waits): _Found(name, _awaiting(stand_in) if waits else stand_in)
+    (name, waits): Found(name, _awaiting(stand_in) if waits else stand_in)
     for name, stand_in in [
         ("Isolated", _ISOLATED),
         ("Opened", _OPENED),

@@ -11,6 +11,7 @@ from stratum_dask.optimizations.fingerprint.tasks import TaskFingerprints
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.looking import Looker
 from stratum_dask.optimizations.purity import Declared, Judge
+from stratum_dask.optimizations.stored import Offer
 from stratum_dask.optimizations.verdict import Verdict
 
 __all__ = ["Submission"]
@@ -40,6 +41,12 @@ class Submission:
         Fingerprint of a key that is not in the graph, where it is known.
     salt
         What sets a task apart besides what it computes: its hard restrictions.
+    stored
+        Fingerprint -> how to get the result from elsewhere, where that is possible.
+    beyond
+        How to make again what is not in the graph: key -> task, down to the leaves.
+    only_here
+        Keys outside the graph that cannot be made again.
     lent
         Whether others than this submission look, or will look, at the result of a
         key (an output, or a key outside the graph), so that nobody may write into
@@ -59,6 +66,10 @@ class Submission:
     ----------
     fingerprints
         Key -> fingerprint, for every key of the graph and those it refers to.
+    loaded
+        Key whose result comes from elsewhere -> its fingerprint.
+    remade
+        The graph that computes what is ``loaded``, should it not come.
     replaced
         Key that is computed no more -> key that has its result.
     copies
@@ -84,6 +95,9 @@ class Submission:
     by_reference: bool = False
     renames_outputs: bool = False
     live: Mapping[bytes, Key] = field(default_factory=dict)
+    stored: Mapping[bytes, Offer] = field(default_factory=dict)
+    beyond: Graph = field(default_factory=dict)
+    only_here: frozenset[Key] = frozenset()
     external: Callable[[Key], bytes | None] | None = None
     salt: Callable[[Key], bytes | None] | None = None
     lent: Callable[[Key], bool] | None = None
@@ -96,6 +110,8 @@ class Submission:
     original: Graph = field(init=False)
     encoder: TaskFingerprints = field(init=False)
     fingerprints: dict[Key, bytes] = field(init=False)
+    loaded: dict[Key, bytes] = field(default_factory=dict)
+    remade: Graph = field(default_factory=dict)
     replaced: dict[Key, Key] = field(default_factory=dict)
     copies: dict[Key, Key] = field(default_factory=dict)
     handed_out: dict[Key, Key] = field(default_factory=dict)

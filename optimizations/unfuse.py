@@ -54,7 +54,8 @@ class Unfuse(Rule):
         top = submission.fingerprints
         inside = submission.inside()
         owners = _owners(graph, top, fused, inside)
-        live = submission.live
+        # What is stored is as good as what lives: it is read without the rest.
+        live = {**submission.stored, **submission.live}
         new = dict(graph)
         for key, known in inside.items():
             if submission.salt is not None and submission.salt(key) is not None:
@@ -91,7 +92,7 @@ def _cuts(
     parts: Subgraph,
     known: Mapping[Key, bytes],
     owners: Mapping[bytes, set[bytes]],
-    live: Mapping[bytes, Key],
+    live: Mapping[bytes, object],
 ) -> set[Key]:
     """The outermost inner tasks that are also needed elsewhere."""
     shared = {

@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Any
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from stratum_dask.errors import ConfigError
-from stratum_dask.graph import Key, Task
+from stratum_dask.graph import Key
 from stratum_dask.optimizations import Submission
 from stratum_dask.scheduler_plugins.counting import Counting
 from stratum_dask.scheduler_plugins.foresight import Foresight, foresee
 from stratum_dask.scheduler_plugins.guard import Guard
+from stratum_dask.scheduler_plugins.learning import expect, learn
+from stratum_dask.scheduler_plugins.observer import Observer
 from stratum_dask.scheduler_plugins.offers import Offers
 from stratum_dask.scheduler_plugins.precaution import Precaution
 from stratum_dask.scheduler_plugins.registry import Registry
 from stratum_dask.scheduler_plugins.retention import Retention, options
+from stratum_dask.scheduler_plugins.store import StoreService
 from stratum_dask.seams import leaving
 from stratum_dask.seams import scheduler as seam
 from stratum_dask.tally import Tally
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import WorkerState
+    from distributed.scheduler import TaskState, WorkerState
 
 __all__ = ["StratumPlugin"]
 
@@ -45,6 +48,8 @@ class StratumPlugin(SchedulerPlugin):
         What was asked for and what was merged so far.
     retention
         What is kept after clients have let go, or None where that is switched off.
+    store
+        Results that outlive the cluster, or None where none is configured.
     """
 
     name = "stratum"
@@ -53,7 +58,10 @@ class StratumPlugin(SchedulerPlugin):
     def __init__(self) -> None:
         self.registry = Registry()
         self.total = Tally()
+        self.failures = 0
         self.retention: Retention | None = None
+        self.store: StoreService | None = None
+        self.observer: Observer | None = None
         self._scheduler: Scheduler | None = None
         self._guard = Guard(self.registry)
         self._counting = Counting(self.registry, self.total)
@@ -71,9 +79,22 @@ class StratumPlugin(SchedulerPlugin):
         self._scheduler = scheduler
         self._offers = Offers(scheduler, self.registry, self._guard)
         self._start_retention(scheduler)
+        if self.store is not None:
+            await self.store.close()
+        self.store = await StoreService.open(self, scheduler)
         seam.install(scheduler, self)
+        self.observer = Observer(scheduler, self)
+        self.observer.start()
+
+    async def before_close(self) -> None:
+        if self.store is not None:
+            await self.store.before_close()
 
     async def close(self) -> None:
+        if self.observer is not None:
+            self.observer.close()
+        if self.store is not None:
+            await self.store.close()
         if self.retention is not None:
             self.retention.stop()
         if self._scheduler is not None:
@@ -132,6 +153,14 @@ class StratumPlugin(SchedulerPlugin):
             self._counting.hits(*self.retention.hits(chosen))
         return chosen
 
+    def is_intact(self, ts: TaskState) -> bool:
+        """Whether a result is still what its function returned."""
+        return self._guard.is_intact(ts)
+
+    def keep_intact(self, ts: TaskState) -> bool:
+        """See to it that a result stays what its function returned, if it still is."""
+        return self._guard.keep_intact(ts)
+
     def lent(self, key: Key) -> bool:
         """Whether the consumers of ``key`` get private handles on its result."""
         return self._offers is not None and self._offers.lent(key)
@@ -145,50 +174,21 @@ class StratumPlugin(SchedulerPlugin):
     def expect(self, submission: Submission, foreseen: Foresight) -> None:
         """Know who can write into what before Dask sends the first of the tasks."""
         assert self._scheduler is not None
-        registry, tasks = self.registry, self._scheduler.tasks
-        for kind in (submission.lookers, submission.copies, foreseen.harmless):
-            registry.harmless.update(k for k in kind if k not in tasks)
-        for copy, source in submission.copies.items():
-            if copy not in tasks:
-                registry.private[copy] = frozenset([source])
-        registry.private.update(
-            (k, keys) for k, keys in submission.isolated.items() if k not in tasks
-        )
-        registry.looks.update(k for k in foreseen.looks if k not in tasks)
+        expect(self.registry, self._scheduler.tasks, submission, foreseen)
 
     def learn(self, submission: Submission, foreseen: Foresight) -> None:
         """Remember what a submission has put on the scheduler."""
         assert self._scheduler is not None
         registry, tasks = self.registry, self._scheduler.tasks
-        fingerprints, verdicts = submission.fingerprints, submission.verdicts
-        graph = submission.tasks
-        known = registry.fingerprints
-        there = graph.keys() <= tasks.keys() and graph.keys() <= fingerprints.keys()
-        if there and known.keys().isdisjoint(graph):
-            new: Collection[Key] = graph  # as nearly always
-        else:
-            new = [
-                k for k in graph if k in tasks and k not in known and k in fingerprints
-            ]
-        registry.add(
-            new,
-            fingerprints,
-            [k for k in new if isinstance(graph[k], Task) and k not in verdicts],
-        )
-        for kind in (submission.lookers, submission.copies, foreseen.harmless):
-            registry.harmless.difference_update(k for k in kind if k not in tasks)
-        for keys in (submission.isolated, submission.copies):
-            for key in keys.keys() - tasks.keys():
-                registry.private.pop(key, None)
-        registry.looks.difference_update(k for k in foreseen.looks if k not in tasks)
+        learn(registry, tasks, submission, foreseen)
         if self._scheduler.address.startswith("inproc://"):
             for key in submission.outputs & tasks.keys():
                 registry.expose(key, None)  # its client has the very object
-        self._learn_edges(submission, new)
-        self._counting.count(submission)
+        counts = self._counting.count(submission)
+        if self.observer is not None:
+            self.observer.graph(counts)
         if self.retention is not None:
-            registry.passing.update(k for k in foreseen.passing if k in tasks)
-            self.retention.arrived(fingerprints.values())
+            self.retention.arrived(submission.fingerprints.values())
 
     def say_once(self, message: str) -> None:
         """Log what whoever runs the scheduler has to mend, and not once a graph."""
@@ -196,25 +196,16 @@ class StratumPlugin(SchedulerPlugin):
             self._said.add(message)
             logger.warning(message)
 
+    def failed(self, what: str) -> None:
+        """Count a graph that runs as it came, because something of ours failed."""
+        self.failures += 1
+        if self.observer is not None:
+            self.observer.failure(what)
+
     def borrows(self, task: Key, dependency: Key) -> bool:
         """Whether ``task`` would outlive ``dependency`` had nothing been merged."""
         registry = self.registry
         return task in registry.merged or dependency in registry.borrowed.get(task, ())
-
-    def _learn_edges(self, submission: Submission, new: Iterable[Key]) -> None:
-        assert self._scheduler is not None
-        registry, before = self.registry, submission.original
-        targets = {*submission.replaced.values(), *submission.copies.values()}
-        registry.merged.update(targets & self._scheduler.tasks.keys())
-        if not targets:
-            return
-        for key in new:
-            needs = submission.tasks[key].dependencies
-            if targets.isdisjoint(needs):
-                continue
-            own = before.get(submission.split.get(key, key))
-            if own is not None and (left := (needs - own.dependencies) & targets):
-                registry.borrowed[key] = frozenset(left)
 
     # -- what Dask tells ---------------------------------------------------
 
@@ -237,6 +228,8 @@ class StratumPlugin(SchedulerPlugin):
         elif finish == "memory":
             if start == "processing" and key in self.registry.fingerprints:
                 seconds = self._counting.made(key, kwargs.get("startstops") or ())
+                if self.store is not None:
+                    self.store.writer.made(key)
                 if self._precaution is not None:
                     self._made(scheduler, key, seconds, kwargs.get("worker", ""))
         elif finish == "forgotten":
@@ -244,6 +237,12 @@ class StratumPlugin(SchedulerPlugin):
             self._counting.forget(key)
             if self.retention is not None:
                 self.retention.forget(key)
+            if self.store is not None:
+                self.store.forget(key)
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        if topic == "stratum" and self.store is not None:
+            self.store.told(msg)
 
     def _made(
         self, scheduler: Scheduler, key: Key, seconds: float, worker: str
@@ -275,3 +274,5 @@ class StratumPlugin(SchedulerPlugin):
             self._precaution.clear()
         if self.retention is not None:
             self.retention.clear()
+        if self.store is not None:
+            self.store.recipes.clear()

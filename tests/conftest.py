@@ -121,18 +121,8 @@ KNOWN_DEFECTS = {
     "warnings of a merged task are given once": (
         "test_warnings_of_tasks_are_given_as_often_as_without_the_plugin",
     ),
-    "libraries that were patched or set up anew while a result lives": (
-        "test_virtual_subclass_registered_meanwhile_is_known",
-        "test_patched_function_of_the_standard_library_is_called",
-        "test_patched_function_of_a_library_is_called",
+    "options of libraries that were set anew while a result lives": (
         "test_display_option_of_pandas_is_that_of_now",
-    ),
-    "two NaNs passed to one call are taken for one": (
-        "test_nan_twice_is_not_two_nans",
-        "test_nan_passed_twice_is_not_two_nans",
-    ),
-    "a list that delayed made a task of by traverse=False is not seen to be handed on": (
-        "test_list_that_was_made_a_task_is_that_list",
     ),
     "on a cluster isolated tasks do not see each other's writes": (
         "test_persisted_list_on_one_worker_shows_what_a_later_task_wrote",

@@ -60,7 +60,7 @@ def test_settings_of_the_defaults():
         assert settings() == Settings(
             enabled=False,
             distributed="auto",
-            rules=("unfuse", "merge", "isolate"),
+            rules=("unfuse", "merge", "reuse", "isolate"),
             on_fail="warn",
             check_invariants=False,
             fingerprint="xxh3_128",

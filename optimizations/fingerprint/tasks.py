@@ -25,6 +25,7 @@ from stratum_dask.optimizations.fingerprint.quick import fill
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.purity import Judge
+from stratum_dask.optimizations.stored import Stored
 from stratum_dask.optimizations.verdict import Refused, Role, Verdict
 
 __all__ = ["TaskFingerprints"]
@@ -138,6 +139,8 @@ class TaskFingerprints(NodeFingerprints):
             return found[node.target]
         if (copied := _copied(node)) is not None:  # the salt is part of it already
             return self._argument(copied, found)
+        if isinstance(node, Task) and isinstance(node.func, Stored):
+            return node.func.fingerprint
         if self.refused is not None:
             self.verdicts[key] = self.refused
             return self._own(key)

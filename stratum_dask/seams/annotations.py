@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import dask
@@ -14,7 +14,7 @@ from stratum_dask.errors import AnnotationError, not_one_of
 from stratum_dask.graph import Key
 from stratum_dask.optimizations import Submission
 
-__all__ = ["HARD", "PURITY", "ROLE", "carry", "roles", "salt", "to_send"]
+__all__ = ["HARD", "PURITY", "ROLE", "carry", "freed", "roles", "salt", "to_send"]
 
 ROLE = "stratum"
 """Annotation with which the user decides what may be done with a task."""
@@ -86,6 +86,17 @@ def carry(by_type: ByType, submission: Submission) -> ByType:
             if found:
                 new[target] = max(found) if name in _STRONGEST else found[0]
     return result
+
+
+def freed(by_type: ByType, keys: Collection[Key]) -> ByType:
+    """Let tasks run without the resources that were asked for them.
+
+    Who reads a result needs none, and must not hold what computing it after all needs.
+    """
+    if not keys:
+        return by_type
+    none: dict[Key, Any] = {key: {} for key in keys}
+    return {**by_type, "resources": {**by_type.get("resources", {}), **none}}
 
 
 def roles(

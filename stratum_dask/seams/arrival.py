@@ -92,7 +92,8 @@ class Arrival:
         return self.graph
 
     def __dask_annotations__(self) -> annotated.ByType:
-        return self.annotations
+        loaded = self.done.loaded if self.done is not None else ()
+        return annotated.freed(self.annotations, loaded)
 
 
 def _impure(expr: Any) -> bool:

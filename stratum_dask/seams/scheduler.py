@@ -136,11 +136,15 @@ async def _update_graph(
             plugin.make_way(arrival.graph)
         else:
             pinned = plugin.choose(arrival.submission)
+            if plugin.store is not None:
+                plugin.store.settle(arrival.submission)
         if pinned:
             scheduler.client_desires_keys(pinned, pin)
             around = message.get("annotations")
             lend(scheduler, arrival.submission, around, arrival.annotations)
         foreseen = await offload(_rewrite, arrival, plugin)
+        if arrival.submission is not None and arrival.done is None:
+            plugin.failed("a rule failed: the scheduler has warned which, and why")
         token = uuid.uuid4().hex
         _prepared[token] = arrival
         message["expr_ser"] = Serialized({"serializer": _FAMILY, "token": token}, [])
@@ -148,11 +152,13 @@ async def _update_graph(
             message["internal_priority"] = None
     except (ConfigError, AnnotationError) as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         plugin.say_once(
             f"{e}\nUntil that is mended, graphs run as plain Dask runs them."
         )
-    except Exception:
+    except Exception as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         logger.warning(
             "stratum could not look at a graph; it runs as plain Dask would run it. "
             "Please report this with the traceback below.",
@@ -160,6 +166,9 @@ async def _update_graph(
         )
     if arrival is not None and arrival.done is not None:
         plugin.expect(arrival.done, foreseen)
+        if plugin.store is not None and arrival.done.loaded:
+            around = message.get("annotations")
+            plugin.store.expect(arrival.done, around, arrival.annotations)
     try:
         await original(**message)
     finally:
@@ -215,4 +224,6 @@ def _arrive(
     )
     if (submission := arrival.submission) is not None:
         submission.lent = plugin.lent
+        if plugin.store is not None:
+            plugin.store.offer(submission)
     return arrival
