@@ -25,6 +25,8 @@ class Foresight(NamedTuple):
         Tasks whose fingerprints no other submission will ever have.
     looks
         Tasks whose functions only look, as their code shows.
+    quiet
+        Tasks whose functions are not seen to write into what they are given.
     harmless
         Tasks of libraries' functions that are known to write into nothing, and to
         return something new.
@@ -32,6 +34,7 @@ class Foresight(NamedTuple):
 
     passing: frozenset[Key] = frozenset()
     looks: frozenset[Key] = frozenset()
+    quiet: frozenset[Key] = frozenset()
     harmless: frozenset[Key] = frozenset()
 
 
@@ -45,9 +48,11 @@ def foresee(submission: Submission, registry: Registry) -> Foresight:
     registry
         What lives.
     """
+    looks, quiet = _users(submission)
     return Foresight(
         frozenset(_passing(submission, registry)),
-        frozenset(_looks(submission)),
+        looks,
+        quiet,
         frozenset(_harmless(submission)),
     )
 
@@ -67,24 +72,29 @@ def _harmless(submission: Submission) -> Iterator[Key]:
         yield from (key for key in fresh if flow.effect(key) is Effect.FRESH)
 
 
-def _looks(submission: Submission) -> Iterator[Key]:
-    known: dict[int, bool] = {}
+def _users(submission: Submission) -> tuple[frozenset[Key], frozenset[Key]]:
+    """Which tasks only look, and which are not seen to write."""
+    known: dict[int, tuple[bool, bool]] = {}
+    found: tuple[set[Key], set[Key]] = set(), set()
     judge, looker = submission.encoder.judge, submission.looker
     for key, node in submission.tasks.items():
         if type(node) is not Task or not node._dependencies:
             continue
         func = node.func
-        looks = known.get(id(func))
-        if looks is None:
+        answers = known.get(id(func))
+        if answers is None:
+            looks = quiet = False
             if isinstance(func, Isolated):
                 looks = func.looks
             elif judge.function(func).verdict.role is Role.MERGE:
                 looks = looker.only_looks(func)
-            else:
-                looks = False
-            known[id(func)] = looks
-        if looks:
-            yield key
+                if type(func) is FunctionType:
+                    quiet = not judge.evidence(func).writes
+            answers = known[id(func)] = looks, quiet
+        for keys, holds in zip(found, answers, strict=True):
+            if holds:
+                keys.add(key)
+    return frozenset(found[0]), frozenset(found[1])
 
 
 def _passing(submission: Submission, registry: Registry) -> set[Key]:

@@ -39,6 +39,7 @@ def expect(
         (k, keys) for k, keys in submission.isolated.items() if k not in tasks
     )
     registry.looks.update(k for k in foreseen.looks if k not in tasks)
+    registry.quiet.update(k for k in foreseen.quiet if k not in tasks)
 
 
 def learn(
@@ -72,6 +73,7 @@ def learn(
         for key in keys.keys() - tasks.keys():
             registry.private.pop(key, None)
     registry.looks.difference_update(k for k in foreseen.looks if k not in tasks)
+    registry.quiet.difference_update(k for k in foreseen.quiet if k not in tasks)
     registry.passing.update(k for k in foreseen.passing if k in tasks)
     _edges(registry, tasks, submission, new)
 

@@ -102,7 +102,7 @@ def results(*sizes):
     ws, found = object(), {}
     for i, (nbytes, score) in enumerate(sizes):
         ts = Result(i, nbytes, {ws})
-        found[ts] = Kept(b"", 0.0, 0.0, score)
+        found[ts] = Kept(b"", 0.0, 0.0, score=score)
     return ws, found
 
 
