@@ -6,6 +6,7 @@ another memory order changes the last bits of sums.
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -173,6 +174,8 @@ def _array_copy(obj: Any, memo: Memo) -> Any:
         result[...] = obj
         return result
     result = obj.copy(order="K")
+    if obj.dtype.names:  # the names of its fields can be written
+        result.dtype = copy.deepcopy(obj.dtype)
     if obj.dtype.hasobject:
         memo[id(obj)] = result  # an array can be inside itself
         _copy_cells(obj, result, memo)

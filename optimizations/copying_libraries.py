@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stratum_dask.optimizations.copying_arrays import (
+    PLAIN_CELLS,
     Handler,
     find_numpy,
     is_plain_array,
@@ -23,7 +24,7 @@ from stratum_dask.optimizations.copying_arrays import (
 if TYPE_CHECKING:
     from stratum_dask.optimizations.copying import Memo
 
-__all__ = ["LIBRARIES", "plain_data"]
+__all__ = ["LIBRARIES", "copies_on_write", "plain_cells_only", "plain_data"]
 
 ARROW_VALUES = frozenset(
     (
@@ -55,8 +56,52 @@ def plain_data(obj: Any) -> bool:
     return not any(kind == object for kind in kinds)
 
 
+def plain_cells_only(obj: Any) -> bool:
+    """Whether an object is a frame of numbers, times, texts and the like.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> plain_cells_only(pd.Series([1, 2])), plain_cells_only(pd.Series([[1], 2]))
+    (True, False)
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is None or type(obj) not in (pandas.DataFrame, pandas.Series):
+        return False
+    if obj.attrs or vars(obj).keys() - FRAME_SLOTS - obj._accessors:
+        return False
+    values = [obj] if obj.ndim == 1 else [obj.iloc[:, i] for i in _odd(obj.dtypes)]
+    return all(map(_has_plain_cells, (*values, *obj.axes)))
+
+
+def _odd(kinds: Any) -> list[int]:
+    """The places of types whose cells have to be looked at."""
+    return [i for i, kind in enumerate(kinds) if getattr(kind, "kind", "O") == "O"]
+
+
+def _has_plain_cells(values: Any) -> bool:
+    """Whether no cell of a column or an index can be written into."""
+    kind, pandas = values.dtype, sys.modules["pandas"]
+    name = type(kind).__name__
+    if name == "CategoricalDtype":
+        return _has_plain_cells(kind.categories)
+    if kind == object:
+        return pandas.api.types.infer_dtype(values, skipna=True) in PLAIN_CELLS
+    home = type(kind).__module__.partition(".")[0]
+    return home == "numpy" or (home == "pandas" and name in _PLAIN_KINDS)
+
+
+_PLAIN_KINDS = frozenset(
+    (
+        *("StringDtype", "ArrowDtype", "DatetimeTZDtype", "PeriodDtype"),
+        *("BooleanDtype", "Float32Dtype", "Float64Dtype"),
+        *(f"{u}Int{bits}Dtype" for u in ("", "U") for bits in (8, 16, 32, 64)),
+    )
+)
+
+
 def _frame(obj: Any, memo: Memo) -> Any:
-    if memo.cow and _copy_on_write() and not _has_cells(obj, memo):
+    if memo.cow and copies_on_write() and not _has_cells(obj, memo):
         result = obj.copy(deep=False)
         for name in set(obj._metadata) - {"_name"}:
             if hasattr(obj, name):
@@ -69,6 +114,13 @@ def _frame(obj: Any, memo: Memo) -> Any:
     for name in vars(obj).keys() - FRAME_SLOTS - {*obj._metadata} - obj._accessors:
         object.__setattr__(result, name, memo.duplicate(vars(obj)[name]))
     return result
+
+
+def _categories(obj: Any, memo: Memo) -> Any:
+    """Another type with categories of its own, whose index has a name to write."""
+    if obj.categories is None:
+        return obj
+    return type(obj)(memo.duplicate(obj.categories), obj.ordered)
 
 
 def _index(obj: Any, memo: Memo) -> Any:
@@ -113,7 +165,8 @@ def _has_cells(frame: Any, memo: Memo) -> bool:
     )
 
 
-def _copy_on_write() -> bool:
+def copies_on_write() -> bool:
+    """Whether pandas copies what is written into, if somebody else looks at it."""
     pandas = sys.modules["pandas"]
     if int(pandas.__version__.partition(".")[0]) >= 3:
         return True
@@ -128,6 +181,8 @@ def _pandas(cls: type) -> Handler | None:
         return parts if issubclass(cls, pandas.RangeIndex) else _index
     scalars = (pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval)
     others = (type(pandas.NaT), type(pandas.NA), pandas.tseries.offsets.BaseOffset)
+    if issubclass(cls, pandas.CategoricalDtype):
+        return _categories
     dtype = pandas.api.extensions.ExtensionDtype
     return same if issubclass(cls, (*scalars, *others, dtype)) else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from stratum_dask.graph import Graph, Key, Task, called, with_func
@@ -12,7 +12,7 @@ from stratum_dask.optimizations.late import Late
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
-from stratum_dask.optimizations.verdict import Effect
+from stratum_dask.optimizations.verdict import Effect, Role
 from stratum_dask.optimizations.views import View, hand_out, views
 from stratum_dask.optimizations.watch import Watched
 
@@ -81,6 +81,7 @@ class Isolate(Rule):
         for consumer in wanted.keys() | opened.keys() | remade:
             node = called(consumer, new[consumer])
             func = node.func
+            looks = consumer in wanted and _looks(submission, func)
             if consumer in opened:
                 func = Opened(func, places(node, opened[consumer], flow.aliases))
             watched = consumer in wanted and late is not None and late.reader(consumer)
@@ -93,12 +94,18 @@ class Isolate(Rule):
                 if watched:
                     submission.watched.add(consumer)
                 cls = Watched if watched else Isolated
-                func = cls(func, places(node, keys, flow.aliases))
+                func = cls(func, places(node, keys, flow.aliases), looks=looks)
             if not watched and consumer in remade:
                 # Outermost: what is called again takes new handles.
                 func = Shareable(func)
             new[consumer] = with_func(node, func)
         return new
+
+
+def _looks(submission: Submission, func: Callable[..., Any]) -> bool:
+    """Whether a function only looks, and could be called again."""
+    pure = submission.encoder.judge.function(func).verdict.role is Role.MERGE
+    return pure and submission.looker.only_looks(func)
 
 
 def _shared(

@@ -16,7 +16,7 @@ __all__ = ["Found", "Portable"]
 
 _HOME = "stratum_dask.optimizations.private"
 _DEFINED_IN = frozenset(
-    {"stratum_dask.optimizations.wrapping", "stratum_dask.optimizations.recipe"}
+    f"stratum_dask.optimizations.{name}" for name in ("wrapping", "recipe", "owning")
 )
 
 # Kept short: they travel with every wrapped task.
@@ -35,6 +35,15 @@ _OPENED = """
  def C(f,w):
   def g(*a,**k):return f(*[O(v)if i in w else v for i,v in enumerate(a)],\
 **{i:O(v)if i in w else v for i,v in k.items()})
+  return g"""
+_OWN = """
+ from copy import deepcopy as D
+ from dask.sizeof import sizeof as S
+ def C(f,n):
+  def g(*a,**k):
+   r=f(*a,**k)
+   try:return D(r)if S(r)<=n else r
+   except Exception:return r
   return g"""
 _RECIPE = """
  class {}:
@@ -96,6 +105,7 @@ _FOUND = {
     for name, stand_in in [
         ("Isolated", _ISOLATED),
         ("Opened", _OPENED),
+        ("Own", _OWN),
         ("Shareable", _SHAREABLE),
         ("Recipe", _RECIPE.format("C")),
     ]

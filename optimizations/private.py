@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from stratum_dask.optimizations.copying import Uncopyable
 from stratum_dask.optimizations.handles import private, privates
+from stratum_dask.optimizations.owning import Own
 from stratum_dask.optimizations.recipe import Recipe, Shareable
 from stratum_dask.optimizations.wrapping import Isolated, Opened
 
 __all__ = [
     "Isolated",
     "Opened",
+    "Own",
     "Recipe",
     "Shareable",
     "Uncopyable",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from stratum_dask.graph import Graph, Key
 from stratum_dask.optimizations.fingerprint.tasks import TaskFingerprints
 from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.looking import Looker
 from stratum_dask.optimizations.purity import Declared, Judge
 from stratum_dask.optimizations.stored import Offer
 from stratum_dask.optimizations.verdict import Verdict
@@ -119,6 +120,7 @@ class Submission:
     watched: set[Key] = field(default_factory=set)
     lookers: set[Key] = field(default_factory=set)
     split: dict[Key, Key] = field(default_factory=dict)
+    looker: Looker = field(default_factory=Looker, init=False)
     _inside: dict[Key, dict[Key, bytes]] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:

@@ -28,6 +28,8 @@ class Watched(Isolated):
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._may_look(args, kwargs):
+            return super().__call__(*args, **kwargs)
         given = list(args)
         shared = [kwargs[at] if isinstance(at, str) else args[at] for at in self.which]
         handles = privates(shared)

@@ -13,6 +13,7 @@ from stratum_dask.graph import identity
 from stratum_dask.optimizations.copying import Memo, Uncopyable
 from stratum_dask.optimizations.copying_arrays import is_flat_array
 from stratum_dask.optimizations.handles import Second, privates
+from stratum_dask.optimizations.harmless import harmless, looks_into
 from stratum_dask.optimizations.portable import Portable
 from stratum_dask.optimizations.purity.effects import computes
 
@@ -88,6 +89,9 @@ class Isolated(Wrapper):
         Positions and keyword names of the arguments that are shared.
     cow
         Trust pandas' copy-on-write: see :mod:`stratum_dask.optimizations.handles`.
+    looks
+        Whether the function is known only to look at plain data, so that it gets
+        the shared objects themselves: see :mod:`stratum_dask.optimizations.looking`.
 
     Examples
     --------
@@ -99,20 +103,23 @@ class Isolated(Wrapper):
     ([1, 2], [1])
     """
 
-    __slots__ = ("cow", "which")
+    __slots__ = ("cow", "looks", "which")
 
     def __init__(
         self,
         func: Callable[..., Any],
         which: tuple[int | str, ...],
         cow: bool = False,
+        looks: bool = False,
     ) -> None:
         super().__init__(func)
         self.which = which
         self.cow = cow
+        self.looks = looks
 
     def _parts(self) -> tuple[Any, ...]:
-        return (self.func, self.which, self.cow)[: 3 if self.cow else 2]
+        parts = (self.func, self.which, self.cow, self.looks)
+        return parts if self.looks else parts[: 3 if self.cow else 2]
 
     def _privates(self, shared: list[Any]) -> list[Any]:
         try:
@@ -134,6 +141,10 @@ class Isolated(Wrapper):
             and self.func.__name__ != "round"  # of old it gave integers back
         )
 
+    def _may_look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether the function may have these objects themselves."""
+        return self.looks and harmless([*args, *kwargs.values()])
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values = list(args)
         places = [
@@ -144,6 +155,14 @@ class Isolated(Wrapper):
         shared = [kwargs[at] if isinstance(at, str) else args[at] for at in places]
         if self._only_reads(shared, args, kwargs):
             return self.func(*args, **kwargs)
+        if self._may_look(args, kwargs):
+            result = self.func(*args, **kwargs)
+            if not looks_into(result, shared):
+                return result
+            try:
+                return privates([result])[0]
+            except Uncopyable:
+                pass  # once more, with handles: such functions are pure
         handles = self._privates(shared)
         for at, handle in zip(places, handles, strict=True):
             if isinstance(at, str):

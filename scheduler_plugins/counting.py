@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from stratum_dask.graph import Key
+from stratum_dask.graph import Key, Task
 from stratum_dask.optimizations import Submission
 from stratum_dask.scheduler_plugins.registry import Registry
-from stratum_dask.tally import Tally, tally
+from stratum_dask.tally import Merge, Tally, merges, name_of, tally
 
 __all__ = ["Counting"]
 
@@ -27,8 +27,8 @@ class Counting:
     def __init__(self, registry: Registry, total: Tally) -> None:
         self._registry = registry
         self._total = total
-        # How many seconds are to be counted once they are known.
-        self._waiting: dict[Key, int] = {}
+        # Key that has not run yet -> functions of the tasks that it stands for.
+        self._waiting: dict[Key, list[str]] = {}
         self._hits: set[Key] = set()
         self._hits_seconds = 0.0
 
@@ -39,31 +39,34 @@ class Counting:
         """What the next graph will not run because its results were kept."""
         self._hits, self._hits_seconds = keys, seconds
 
-    def count(self, submission: Submission) -> None:
-        """A graph has arrived."""
-        total, registry = self._total, self._registry
-        counts = tally(submission)
-        once, counts.retention_seconds = self._hits, self._hits_seconds
+    def count(self, submission: Submission) -> Tally:
+        """Count a graph in that has arrived, and return what became of it."""
+        registry = self._registry
+        merged = [*merges(submission), *_below(submission, registry)]
+        counts = tally(submission, merged)
+        counts.retained, counts.retention_seconds = len(self._hits), self._hits_seconds
         self.hits(set(), 0.0)
-        counts.retained = len(once)
-        counts.seconds_saved += counts.retention_seconds
-        total.add(counts)
-        for target in (*submission.replaced.values(), *submission.copies.values()):
-            if target in once:
-                once.remove(target)  # counted above, with what it is made of
-            elif (known := registry.seconds.get(target)) is not None:
-                total.seconds_saved += known
-            elif target in registry.fingerprints:
-                self._waiting[target] = self._waiting.get(target, 0) + 1
+        for function, key in merged:
+            target = _home(key, submission, registry)
+            if target is None:
+                continue
+            if (seconds := registry.seconds.get(target)) is not None:
+                counts.save(function, seconds)
+            else:
+                self._waiting.setdefault(target, []).append(function)
+        self._total.add(counts)
+        return counts
 
-    def made(self, key: Key, startstops: Iterable[Any]) -> None:
+    def made(self, key: Key, startstops: Iterable[Any]) -> float:
         """A result has arrived; called within a transition."""
-        seconds = sum(
-            s["stop"] - s["start"] for s in startstops if s["action"] == "compute"
-        )
+        seconds = 0.0
+        for s in startstops:
+            if s["action"] == "compute":
+                seconds += s["stop"] - s["start"]
         self._registry.seconds[key] = seconds
-        if key in self._waiting:
-            self._total.seconds_saved += self._waiting.pop(key) * seconds
+        for function in self._waiting.pop(key, ()):
+            self._total.save(function, seconds)
+        return seconds
 
     def forget(self, key: Key) -> None:
         """A task is gone; called within a transition."""
@@ -72,3 +75,25 @@ class Counting:
     def clear(self) -> None:
         """Everything is gone."""
         self._waiting.clear()
+
+
+def _home(key: Key, submission: Submission, registry: Registry) -> Key | None:
+    """Where the result of a key of ``submission`` lives, or will live."""
+    if key in registry.fingerprints:
+        return key
+    fingerprint = submission.fingerprints.get(key)
+    known = () if fingerprint is None else registry.find(fingerprint)
+    return known[0] if known else None
+
+
+def _below(submission: Submission, registry: Registry) -> Iterator[Merge]:
+    """Yield what only served tasks that live already, and lives with them."""
+    graph, before = submission.tasks, submission.unmerged
+    gone = submission.replaced.keys() | submission.copies.keys()
+    if not submission.live or len(before) == len(graph) + len(submission.replaced):
+        return
+    for key, node in before.items():
+        if key in graph or key in gone or not isinstance(node, Task):
+            continue
+        if _home(key, submission, registry) is not None:
+            yield Merge(name_of(key, node), key)

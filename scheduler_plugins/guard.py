@@ -7,13 +7,15 @@ may be a part of: a function may return what it was given, or a view of it.
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
 
 from stratum_dask.graph import Key, Task, called, with_func
 from stratum_dask.optimizations.isolate import places
-from stratum_dask.optimizations.private import Isolated
+from stratum_dask.optimizations.private import Isolated, Own
+from stratum_dask.optimizations.wrapping import Wrapper
 from stratum_dask.scheduler_plugins.registry import Registry
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _ATOMS = frozenset(
 )
 # States of a task that no worker has got yet.
 _NOT_SENT = ("released", "waiting", "queued", "no-worker")
+_WAITING = ("waiting", "queued", "no-worker")
 _FARTHEST = 1000
 
 
@@ -60,19 +63,20 @@ class Guard:
     def sent(self, ts: TaskState) -> None:
         """Remember that ``ts`` gets the very objects it depends on."""
         registry = self._registry
-        if ts.key in registry.harmless:
+        if not ts.dependencies or ts.key in registry.harmless:
             return
+        known, harmless = registry.fingerprints, registry.harmless
         stack = [ts]
         while stack:
             user = stack.pop()
-            copied = registry.copied_for(user.key)
+            copied = registry.private.get(user.key, ())
             for dependency in user.dependencies:
                 key = dependency.key
-                if key in copied or is_atom(dependency):
+                if dependency.type in _ATOMS or key in copied:
                     continue
-                if key in registry.fingerprints:
+                if key in known:
                     registry.expose(key, user.key)
-                if key in registry.harmless:  # but may have handed on what it got
+                if key in harmless:  # but may have handed on what it got
                     stack.append(dependency)
 
     def isolate(self, ts: TaskState, keys: Collection[Key]) -> bool:
@@ -80,18 +84,30 @@ class Guard:
         if not isinstance(ts.run_spec, Task):
             return False
         spec = called(ts.key, ts.run_spec)
-        func, where = spec.func, places(spec, set(keys), {})
+        func: Callable[..., Any] = spec.func
+        where = places(spec, set(keys), {})
+        looks = ts.key in self._registry.looks
         if not where:
             return False
         if isinstance(func, Isolated):  # one act of copying: what is one stays one
             if func.cow:
                 return False
             where = tuple(dict.fromkeys((*func.which, *where)))
-            func = func.func
-        ts.run_spec = with_func(spec, Isolated(func, where))
+            looks, func = func.looks, func.func
+        ts.run_spec = with_func(spec, Isolated(func, where, looks=looks))
         private = self._registry.private
         private[ts.key] = private.get(ts.key, frozenset()) | frozenset(keys)
         return True
+
+    def let_own(self, ts: TaskState, limit: int) -> None:
+        """Let the result of ``ts``, which was not sent yet, be an object of its own."""
+        spec = ts.run_spec
+        if type(spec) is not Task or isinstance(spec.func, Wrapper):
+            return
+        if not inspect.iscoroutinefunction(spec.func):
+            ts.run_spec = with_func(spec, Own(spec.func, limit))
+            # what Dask measures may differ a little from what the worker does
+            self._registry.own[ts.key] = limit // 2
 
     def is_intact(self, ts: TaskState, known: dict[Key, bool] | None = None) -> bool:
         """Whether a result is still what its function returned.
@@ -115,8 +131,13 @@ class Guard:
         """
         if is_atom(ts):
             return True
-        if not self.is_intact(ts, known):
+        if ts.key in self._registry.exposed:
             return False
+        if not self._is_its_own({} if known is None else known, ts):
+            # Somebody has what it is made of, but a copy of that will do.
+            keys = [d.key for d in self._held_by(ts)]
+            if ts.state not in _WAITING or not self.isolate(ts, keys):
+                return False
         held = list(itertools.islice(self._may_hold(ts), _FARTHEST))
         if len(held) == _FARTHEST:
             return False  # to look at all of it would take too long
@@ -173,7 +194,10 @@ class Guard:
         return known[ts.key]
 
     def _held_by(self, ts: TaskState) -> list[TaskState]:
-        """The tasks whose very objects went, or will go, into the result of another."""
+        """The tasks whose very objects may be in the result of another."""
+        most = self._registry.own.get(ts.key, 0)
+        if ts.state == "memory" and ts.nbytes < most:
+            return []
         copied = self._registry.copied_for(ts.key)
         return [d for d in ts.dependencies if d.key not in copied and not is_atom(d)]
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from stratum_dask.errors import ConfigError
-from stratum_dask.graph import Key, Task
+from stratum_dask.graph import Key
 from stratum_dask.optimizations import Submission
 from stratum_dask.scheduler_plugins.counting import Counting
+from stratum_dask.scheduler_plugins.foresight import Foresight, foresee
 from stratum_dask.scheduler_plugins.guard import Guard
-from stratum_dask.scheduler_plugins.lasting import passing
+from stratum_dask.scheduler_plugins.learning import expect, learn
+from stratum_dask.scheduler_plugins.observer import Observer
 from stratum_dask.scheduler_plugins.offers import Offers
 from stratum_dask.scheduler_plugins.precaution import Precaution
 from stratum_dask.scheduler_plugins.registry import Registry
@@ -55,15 +57,19 @@ class StratumPlugin(SchedulerPlugin):
 
     def __init__(self) -> None:
         self.registry = Registry()
+        self._fingerprints = self.registry.fingerprints
         self.total = Tally()
+        self.failures = 0
         self.retention: Retention | None = None
         self.store: StoreService | None = None
+        self.observer: Observer | None = None
         self._scheduler: Scheduler | None = None
         self._guard = Guard(self.registry)
         self._counting = Counting(self.registry, self.total)
         self._offers: Offers | None = None
         self._precaution: Precaution | None = None
         self._said: set[str] = set()
+        self._registered = False  # Dask starts a plugin before that
 
     def __reduce__(self) -> Any:
         return StratumPlugin, ()
@@ -78,13 +84,16 @@ class StratumPlugin(SchedulerPlugin):
             await self.store.close()
         self.store = await StoreService.open(self, scheduler)
         seam.install(scheduler, self)
-        leaving.install(scheduler, self)
+        self.observer = Observer(scheduler, self)
+        self.observer.start()
 
     async def before_close(self) -> None:
         if self.store is not None:
             await self.store.before_close()
 
     async def close(self) -> None:
+        if self.observer is not None:
+            self.observer.close()
         if self.store is not None:
             await self.store.close()
         if self.retention is not None:
@@ -100,12 +109,29 @@ class StratumPlugin(SchedulerPlugin):
         except ConfigError as e:
             self.say_once(f"{e}\nUntil that is mended, no results are kept.")
             return
-        if chosen.budget:
-            self.retention = Retention(scheduler, self.registry, self._guard, chosen)
+        if not chosen.budget:
+            return
+        try:
+            leaving.install(scheduler, self)
+        except (AttributeError, KeyError) as e:
+            self.say_once(
+                f"stratum keeps no results: this version of distributed has no {e}."
+            )
+        else:
+            self.retention = Retention(
+                scheduler, self.registry, self._guard, chosen, self._is_on
+            )
             self._precaution = Precaution(
                 self.registry, self._guard, chosen.min_seconds
             )
             self.retention.start()
+
+    def _is_on(self) -> bool:
+        """Whether this plugin was not taken away; Dask tells nobody."""
+        assert self._scheduler is not None
+        known = self._scheduler.plugins.get(self.name)
+        self._registered = self._registered or known is self
+        return known is self or not self._registered
 
     # -- what the seams ask ------------------------------------------------
 
@@ -140,47 +166,30 @@ class StratumPlugin(SchedulerPlugin):
         """Whether the consumers of ``key`` get private handles on its result."""
         return self._offers is not None and self._offers.lent(key)
 
-    def expect(self, submission: Submission) -> None:
+    def foresee(self, submission: Submission) -> Foresight:
+        """Find out what takes time; runs in another thread."""
+        if self.retention is None:
+            return Foresight()
+        return foresee(submission, self.registry)
+
+    def expect(self, submission: Submission, foreseen: Foresight) -> None:
         """Know who can write into what before Dask sends the first of the tasks."""
         assert self._scheduler is not None
-        registry, tasks = self.registry, self._scheduler.tasks
-        for kind in (submission.lookers, submission.copies):
-            registry.harmless.update(k for k in kind if k not in tasks)
-        registry.private.update(
-            (k, keys) for k, keys in submission.isolated.items() if k not in tasks
-        )
+        expect(self.registry, self._scheduler.tasks, submission, foreseen)
 
-    def learn(self, submission: Submission) -> None:
+    def learn(self, submission: Submission, foreseen: Foresight) -> None:
         """Remember what a submission has put on the scheduler."""
         assert self._scheduler is not None
         registry, tasks = self.registry, self._scheduler.tasks
-        fingerprints, verdicts = submission.fingerprints, submission.verdicts
-        graph = submission.tasks
-        known = registry.fingerprints
-        there = graph.keys() <= tasks.keys() and graph.keys() <= fingerprints.keys()
-        if there and known.keys().isdisjoint(graph):
-            new: Collection[Key] = graph  # as nearly always
-        else:
-            new = [
-                k for k in graph if k in tasks and k not in known and k in fingerprints
-            ]
-        registry.add(
-            new,
-            fingerprints,
-            [k for k in new if isinstance(graph[k], Task) and k not in verdicts],
-        )
-        for kind in (submission.lookers, submission.copies):
-            registry.harmless.difference_update(k for k in kind if k not in tasks)
-        for key in submission.isolated.keys() - tasks.keys():
-            registry.private.pop(key, None)
+        learn(registry, tasks, submission, foreseen)
         if self._scheduler.address.startswith("inproc://"):
             for key in submission.outputs & tasks.keys():
                 registry.expose(key, None)  # its client has the very object
-        self._learn_edges(submission, new)
-        self._counting.count(submission)
+        counts = self._counting.count(submission)
+        if self.observer is not None:
+            self.observer.graph(counts)
         if self.retention is not None:
-            registry.passing |= passing(submission, registry) & tasks.keys()
-            self.retention.arrived(fingerprints.values())
+            self.retention.arrived(submission.fingerprints.values())
 
     def say_once(self, message: str) -> None:
         """Log what whoever runs the scheduler has to mend, and not once a graph."""
@@ -188,25 +197,16 @@ class StratumPlugin(SchedulerPlugin):
             self._said.add(message)
             logger.warning(message)
 
+    def failed(self, what: str) -> None:
+        """Count a graph that runs as it came, because something of ours failed."""
+        self.failures += 1
+        if self.observer is not None:
+            self.observer.failure(what)
+
     def borrows(self, task: Key, dependency: Key) -> bool:
         """Whether ``task`` would outlive ``dependency`` had nothing been merged."""
         registry = self.registry
         return task in registry.merged or dependency in registry.borrowed.get(task, ())
-
-    def _learn_edges(self, submission: Submission, new: Iterable[Key]) -> None:
-        assert self._scheduler is not None
-        registry, before = self.registry, submission.original
-        targets = {*submission.replaced.values(), *submission.copies.values()}
-        registry.merged |= targets & self._scheduler.tasks.keys()
-        if not targets:
-            return
-        for key in new:
-            needs = submission.tasks[key].dependencies
-            if targets.isdisjoint(needs):
-                continue
-            own = before.get(submission.split.get(key, key))
-            if own is not None and (left := (needs - own.dependencies) & targets):
-                registry.borrowed[key] = frozenset(left)
 
     # -- what Dask tells ---------------------------------------------------
 
@@ -218,23 +218,21 @@ class StratumPlugin(SchedulerPlugin):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        if self._scheduler is None:
+        scheduler = self._scheduler
+        if scheduler is None:
             return
         if finish == "processing":
-            ts = self._scheduler.tasks[key]
+            ts = scheduler.tasks[key]
             self._guard.sent(ts)
             if ts.suspicious and self.retention is not None:
                 self.retention.spare(ts.processing_on)
-        elif finish == "memory" and start == "processing":
-            if key in self.registry.fingerprints:
-                self._counting.made(key, kwargs.get("startstops") or ())
+        elif finish == "memory":
+            if start == "processing" and key in self._fingerprints:
+                seconds = self._counting.made(key, kwargs.get("startstops") or ())
                 if self.store is not None:
                     self.store.writer.made(key)
-                if self.retention is not None and self._precaution is not None:
-                    ts = self._scheduler.tasks[key]
-                    worker = self._scheduler.workers.get(kwargs.get("worker", ""))
-                    self._precaution.made(ts, worker)
-                    self.retention.made(key)
+                if self._precaution is not None:
+                    self._made(scheduler, key, seconds, kwargs.get("worker", ""))
         elif finish == "forgotten":
             self.registry.drop(key)
             self._counting.forget(key)
@@ -246,6 +244,20 @@ class StratumPlugin(SchedulerPlugin):
     def log_event(self, topic: str, msg: Any) -> None:
         if topic == "stratum" and self.store is not None:
             self.store.told(msg)
+
+    def _made(
+        self, scheduler: Scheduler, key: Key, seconds: float, worker: str
+    ) -> None:
+        assert self.retention is not None
+        assert self._precaution is not None
+        ts, at_most = scheduler.tasks[key], self.registry.at_most
+        for dependency in ts.dependencies:
+            seconds += at_most.get(dependency.key, 0.0)
+        at_most[key] = seconds
+        if ts.dependents:
+            self._precaution.made(ts, scheduler.workers.get(worker))
+        if seconds >= self.retention.chosen.min_seconds:
+            self.retention.made(key)
 
     def leave(self, workers: Collection[WorkerState]) -> None:
         """Workers are about to go, and will not come back with what they have."""

@@ -1,9 +1,11 @@
-"""Isolates ahead of time, where that is cheap, so that results can be kept.
+"""Copies ahead of time, where that is cheap, so that results can be kept.
 
 A result whose very object went to a task that may write can be given to nobody
 afterwards, and most tasks may write, for all that is known. So a task that takes long,
 or gets what took long to make, is given private copies of its inputs where copying
-takes next to no time and memory beside that.
+takes next to no time and memory beside that, and where nobody counts on seeing what
+it writes. Where somebody might, it gets the objects themselves, and only its result
+is made an object of its own.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _UNKNOWN = 0.5
 """Seconds that a task is taken to run of whose like none has ended, as Dask does."""
 _TRIALS = 8
 _MOST_USERS = 64
+_RARELY = 32
+"""One in so many functions that only look is given what it may not look at."""
 
 
 class Precaution:
@@ -55,24 +59,29 @@ class Precaution:
         Called when a result has arrived, before Dask sends anybody on; it takes
         microseconds for each of a few.
         """
-        if is_atom(ts) or len(ts.dependents) > _MOST_USERS:
+        if len(ts.dependents) > _MOST_USERS:
             return
-        limit = worker.memory_limit * _MEMORY if worker is not None else 0
+        least, seconds = self._min_seconds, self._registry.seconds
         for user in ts.dependents:
-            if (
-                user.state == "waiting"
-                and not user.waiting_on
-                and user.key not in self._registry.harmless
-            ):
+            if user.waiting_on or user.state != "waiting":
+                continue  # needs more than this, or was sent, or is not wanted
+            if 0 <= user.prefix.duration_average < least:
+                for need in user.dependencies:
+                    if seconds.get(need.key, 0.0) >= least:
+                        break
+                else:
+                    continue  # as nearly always, where tasks are small
+            if user.key not in self._registry.harmless:
+                limit = worker.memory_limit * _MEMORY if worker is not None else 0
                 self._look_after(user, limit or _UNLIMITED)
 
     def _look_after(self, user: TaskState, limit: float) -> None:
         registry = self._registry
-        if not registry.reusable(user.key):
-            protects = 0.0
-        else:
-            protects = self._expected(user)
         needs = [d for d in user.dependencies if not is_atom(d)]
+        if not needs:
+            return
+        expected = self._expected(user) if registry.reusable(user.key) else 0.0
+        protects = expected
         for need in needs:
             seconds = registry.seconds.get(need.key, 0.0)
             if registry.reusable(need.key):
@@ -80,10 +89,19 @@ class Precaution:
         if protects < self._min_seconds:
             return
         size = sum(need.nbytes for need in needs)
-        if size > limit or _OVERHEAD + size / _BYTES_PER_SECOND > SHARE * protects:
-            return
-        if all(map(copyable, needs)) and self._guard.is_unseen(user):
+        looks = user.key in registry.looks
+        if looks:
+            size //= _RARELY  # it gets the objects themselves, if they are plain data
+        most = min(limit, (SHARE * protects - _OVERHEAD) * _BYTES_PER_SECOND)
+        affordable = size <= most and all(map(copyable, needs))
+        # Nobody counts on seeing what it writes if it writes nothing, as far as is seen.
+        unseen = looks or user.key in registry.quiet
+        if affordable and (unseen or self._guard.is_unseen(user)):
             self._guard.isolate(user, {need.key for need in needs})
+            return
+        most = min(limit, (SHARE * expected - _OVERHEAD) * _BYTES_PER_SECOND)
+        if expected >= self._min_seconds and most > 0:
+            self._guard.let_own(user, int(most))
 
     def _expected(self, user: TaskState) -> float:
         """How long a task may take, by what tasks of its name took."""

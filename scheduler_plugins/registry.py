@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Any, Final
 
 from stratum_dask.graph import Key
 
@@ -30,6 +30,13 @@ class Registry:
         Tasks that cannot write into what they receive: they are known only to look.
     private
         Task -> keys of which it gets private copies.
+    looks
+        Tasks whose functions only look, as their code shows.
+    quiet
+        Other tasks whose functions are not seen to write into what they are given.
+    own
+        Task -> how large its result may be at most to be known to share nothing with
+        what the task was given.
     exposed
         Key whose very object went to a task that might have written into it, or may
         hand it on -> that task, if it was one only.
@@ -44,6 +51,8 @@ class Registry:
         Keys that stand for the tasks of several pipelines.
     seconds
         How long a key took to compute, where that was seen.
+    at_most
+        The same with all that went into it, counted as often as it was used.
 
     Examples
     --------
@@ -61,12 +70,32 @@ class Registry:
         self._keys: dict[bytes, Key | list[Key]] = {}
         self.harmless: set[Key] = set()
         self.private: dict[Key, frozenset[Key]] = {}
+        self.looks: set[Key] = set()
+        self.quiet: set[Key] = set()
+        self.own: dict[Key, int] = {}
         self.exposed: dict[Key, Key | _Several] = {}
         self.shared: set[Key] = set()
         self.passing: set[Key] = set()
         self.borrowed: dict[Key, frozenset[Key]] = {}
         self.merged: set[Key] = set()
         self.seconds: dict[Key, float] = {}
+        self.at_most: dict[Key, float] = {}
+        self._by_key: tuple[dict[Key, Any], ...] = (
+            self.private,
+            self.own,
+            self.exposed,
+            self.borrowed,
+            self.seconds,
+            self.at_most,
+        )
+        self._kinds = (
+            self.harmless,
+            self.looks,
+            self.quiet,
+            self.shared,
+            self.passing,
+            self.merged,
+        )
 
     def __len__(self) -> int:
         return len(self.fingerprints)
@@ -89,18 +118,19 @@ class Registry:
     def drop(self, key: Key) -> None:
         """Forget ``key``, if it was known."""
         fingerprint = self.fingerprints.pop(key, None)
-        if fingerprint is not None and key in (known := self.find(fingerprint)):
-            left = [k for k in known if k != key]
-            if left:
+        if fingerprint is not None:
+            known = self._keys.get(fingerprint)
+            if isinstance(known, list) and key in known:
+                left = [k for k in known if k != key]
                 self._keys[fingerprint] = left if len(left) > 1 else left[0]
-            else:
+            elif known == key:
                 del self._keys[fingerprint]
-        self.seconds.pop(key, None)
-        self.borrowed.pop(key, None)
-        self.private.pop(key, None)
-        self.exposed.pop(key, None)
-        for kind in (self.harmless, self.shared, self.passing, self.merged):
-            kind.discard(key)
+        for facts in self._by_key:
+            if facts:
+                facts.pop(key, None)
+        for kind in self._kinds:
+            if kind:
+                kind.discard(key)
 
     def find(self, fingerprint: bytes) -> tuple[Key, ...]:
         """The keys that other submissions may use for ``fingerprint``, oldest first."""
@@ -136,19 +166,12 @@ class Registry:
 
     def clear(self) -> None:
         """Forget everything."""
-        for known in (
-            self.fingerprints,
-            self._keys,
-            self.seconds,
-            self.harmless,
-            self.private,
-            self.exposed,
-            self.shared,
-            self.passing,
-            self.borrowed,
-            self.merged,
-        ):
-            known.clear()
+        self.fingerprints.clear()
+        self._keys.clear()
+        for facts in self._by_key:
+            facts.clear()
+        for kind in self._kinds:
+            kind.clear()
 
 
 def _several(known: Key | list[Key]) -> list[Key]:

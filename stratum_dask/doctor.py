@@ -31,6 +31,7 @@ _OPTIONAL = (
     "dask-ml",
     "bokeh",
     "prometheus-client",
+    "rich",
 )
 _PRELOAD = "dask scheduler --preload stratum_dask.scheduler_plugins"
 

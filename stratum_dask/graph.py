@@ -25,6 +25,7 @@ from dask._task_spec import (
     TaskRef,
     Tuple,
 )
+from dask.core import literal
 from dask.local import identity
 from dask.typing import Key
 from dask.utils import key_split
@@ -48,6 +49,7 @@ __all__ = [
     "identity",
     "is_identity",
     "is_plain",
+    "literal",
     "needs_culling",
     "reference",
     "rekey",
@@ -131,8 +133,6 @@ def cull(graph: Graph, keys: Iterable[Key]) -> Graph:
         if key not in needed and key in graph:
             needed.add(key)
             stack.extend(graph[key].dependencies)
-    if len(needed) == len(graph):
-        return graph
     return {key: node for key, node in graph.items() if key in needed}
 
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stratum_dask.graph import Key
 from stratum_dask.optimizations import Submission
-from stratum_dask.tally import Tally, tally
+from stratum_dask.tally import Tally, merges, tally
 
 __all__ = ["Report", "record", "report", "reset"]
 
 _lock = threading.Lock()
-
-
-def _total_there(dask_scheduler: Any) -> dict[str, Any] | None:
-    plugin = dask_scheduler.plugins.get("stratum")
-    return None if plugin is None else plugin.total.to_plain()
 
 
 _total = Tally()
@@ -35,79 +30,94 @@ class Report:
     seconds_saved
         Sum of the measured run times of the tasks that stood for others, once for
         each of those others. Where run times are not known (tasks in another
-        process without a distributed scheduler) it counts nothing.
+        process without a distributed scheduler) it counts nothing. What a store
+        saved, less the reading, is part of it.
+    failures
+        Graphs that ran as they came because something of ours failed.
+    retention, store
+        Figures of these parts of a scheduler; None where one is off.
     """
 
-    def __init__(self, total: Tally, where: str) -> None:
+    def __init__(
+        self,
+        total: Tally,
+        where: str,
+        *,
+        failures: int = 0,
+        retention: Mapping[str, Any] | None = None,
+        store: Mapping[str, Any] | None = None,
+    ) -> None:
         self.total = total
         self.where = where
+        self.failures = failures
+        self.retention = retention
+        self.store = store
         self.tasks = total.asked
         self.ran = total.run
         self.merged = sum(total.merged.values())
         self.seconds_saved = total.seconds_saved
 
+    @classmethod
+    def of_scheduler(cls, plain: Mapping[str, Any], address: str) -> Report:
+        """Make a report of what a scheduler has answered."""
+        return cls(
+            Tally.from_plain(plain["total"]),
+            f"scheduler {address}",
+            failures=plain["failures"],
+            retention=plain["retention"],
+            store=plain["store"],
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain data for JSON."""
         total = self.total
+        seconds = sorted(total.seconds.items(), key=lambda item: -item[1])
         return {
             "where": self.where,
             "graphs": total.graphs,
+            "graphs_failed": self.failures,
             "tasks": total.asked,
             "ran": total.run,
             "merged": self.merged,
-            "seconds_saved": round(total.seconds_saved, 6),
+            "seconds_saved": round(self.seconds_saved, 6),
             "retained": total.retained,
             "retention_seconds_saved": round(total.retention_seconds, 6),
             "stored": total.stored,
             "store_seconds_saved": round(total.store_seconds, 6),
             "merged_by_function": dict(total.merged.most_common()),
+            "seconds_saved_by_function": {f: round(s, 6) for f, s in seconds},
             "refused": [
                 {**refusal._asdict(), "tasks": n}
                 for refusal, n in total.refused.most_common()
             ],
             "isolated": total.isolated,
+            "retention": None if self.retention is None else dict(self.retention),
+            "store": None if self.store is None else dict(self.store),
         }
 
+    def savings(self, most: int) -> list[tuple[str, int, float]]:
+        """The functions that saved most, with tasks and seconds, best first."""
+        seconds, merged = self.total.seconds, self.total.merged
+        best = sorted(merged, key=lambda f: (-seconds.get(f, 0.0), -merged[f]))
+        return [(f, merged[f], seconds.get(f, 0.0)) for f in best[:most]]
+
     def __repr__(self) -> str:
-        total = self.total
-        lines = [
-            f"stratum report ({self.where})",
-            f"  graphs         {total.graphs:>10,}",
-            f"  tasks asked    {total.asked:>10,}",
-            f"  tasks left     {total.run:>10,}",
-            f"  merged         {self.merged:>10,}",
-            f"  seconds saved  {total.seconds_saved:>10,.2f}",
-        ]
-        if total.retained:
-            lines.append(
-                f"  kept results   {total.retained:>10,} used again, which saved "
-                f"{total.retention_seconds:,.2f} of these seconds"
-            )
-        if total.stored:
-            lines.append(
-                f"  from the store {total.stored:>10,} read, which saved "
-                f"{total.store_seconds:,.2f} of these seconds"
-            )
-        for name, n in total.merged.most_common(10):
-            lines.append(f"    {name:<28} {n:>8,} merged")
-        for refusal, n in total.refused.most_common(10):
-            lines.append(
-                f"    {refusal.function:<28} {n:>8,} {refusal.role}: {refusal.reason}"
-            )
-        return "\n".join(lines)
+        from stratum_dask.report_text import as_text
+
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from stratum_dask.report_text import as_html
 
-        return f"<pre>{escape(repr(self))}</pre>"
+        return as_html(self)
 
 
 def record(submission: Submission, seconds: Mapping[Key, float]) -> None:
     """Count a computation that this process rewrote."""
-    counts = tally(submission)
-    for gone, target in (*submission.replaced.items(), *submission.copies.items()):
-        if gone in submission.unmerged:
-            counts.seconds_saved += seconds.get(target, 0.0)
+    merged = list(merges(submission))
+    counts = tally(submission, merged)
+    for merge in merged:
+        counts.save(merge.function, seconds.get(merge.target, 0.0))
     with _lock:
         _total.add(counts)
 
@@ -148,10 +158,20 @@ def _scheduler_total() -> Report | None:
     client = None if module is None else module._get_global_client()
     if client is None or client.asynchronous:
         return None
-    plain = client.run_on_scheduler(_total_there)
+    plain = client.run_on_scheduler(_question())
     if plain is None:
         return None
-    return Report(Tally.from_plain(plain), f"scheduler {client.scheduler.address}")
+    return Report.of_scheduler(plain, client.scheduler.address)
+
+
+def _question() -> Callable[..., dict[str, Any] | None]:
+    """Return a function that travels by value: the other side may lack our package."""
+
+    def figures(dask_scheduler: Any) -> dict[str, Any] | None:
+        handler = dask_scheduler.handlers.get("stratum_figures")
+        return None if handler is None else handler()
+
+    return figures
 
 
 def reset() -> None:

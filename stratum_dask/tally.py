@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from dask.utils import funcname, key_split
 
@@ -20,7 +22,21 @@ from stratum_dask.graph import (
 )
 from stratum_dask.optimizations import Role, Submission
 
-__all__ = ["Refusal", "Tally", "name_of", "tally"]
+__all__ = [
+    "OTHERS",
+    "Merge",
+    "Reason",
+    "Refusal",
+    "Tally",
+    "merges",
+    "name_of",
+    "tally",
+]
+
+OTHERS = "(others)"
+"""Stands for the functions and refusals that were met least, where there are many."""
+_MOST = 1_000
+_T = TypeVar("_T")
 
 
 class Refusal(NamedTuple):
@@ -30,6 +46,24 @@ class Refusal(NamedTuple):
     role: str
     reason: str
     remedy: str
+
+
+class Reason(NamedTuple):
+    """One reason why tasks were not merged, and which."""
+
+    role: str
+    reason: str
+    remedy: str
+    tasks: int
+    functions: tuple[str, ...]
+    """Most tasks first."""
+
+
+class Merge(NamedTuple):
+    """A task that need not run, and a key that has the same result."""
+
+    function: str
+    target: Key
 
 
 @dataclass
@@ -47,6 +81,8 @@ class Tally:
     isolated: int = 0
     """Tasks that get private handles on shared results."""
     seconds_saved: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Function -> its share of ``seconds_saved``."""
     retained: int = 0
     """Tasks that did not run because a scheduler had kept their results."""
     retention_seconds: float = 0.0
@@ -57,18 +93,55 @@ class Tally:
     """What of the seconds saved is due to these."""
 
     def add(self, other: Tally) -> None:
-        """Count ``other`` in."""
+        """Count ``other`` in, and stay small however many functions there are."""
         self.graphs += other.graphs
         self.asked += other.asked
         self.run += other.run
         self.merged.update(other.merged)
         self.refused.update(other.refused)
         self.isolated += other.isolated
-        self.seconds_saved += other.seconds_saved
         self.retained += other.retained
         self.retention_seconds += other.retention_seconds
         self.stored += other.stored
         self.store_seconds += other.store_seconds
+        for function, seconds in other.seconds.items():
+            self.save(function, seconds)
+        if len(self.merged) > 2 * _MOST:
+            self._forget_functions()
+        if len(self.refused) > 2 * _MOST:
+            self._forget_refusals()
+
+    def save(self, function: str, seconds: float) -> None:
+        """Count the run time of a task of ``function`` that need not run."""
+        self.seconds_saved += seconds
+        self.seconds[function] = self.seconds.get(function, 0.0) + seconds
+
+    def reasons(self) -> list[Reason]:
+        """What was refused by reason, most tasks first."""
+        found: dict[tuple[str, str, str], Counter[str]] = {}
+        for (function, *why), n in self.refused.items():
+            role, reason, remedy = why
+            found.setdefault((role, reason, remedy), Counter())[function] += n
+        reasons = [
+            Reason(*why, tasks.total(), tuple(f for f, _ in tasks.most_common()))
+            for why, tasks in found.items()
+        ]
+        return sorted(reasons, key=lambda each: -each.tasks)
+
+    def _forget_functions(self) -> None:
+        worth = self.seconds
+        kept = {f for f, _ in self.merged.most_common(_MOST // 2)}
+        kept.update(heapq.nlargest(_MOST // 2, worth, key=worth.__getitem__))
+        self.merged = _lumped(self.merged, kept, OTHERS)
+        seconds = {f: s for f, s in worth.items() if f in kept}
+        rest = sum(worth.values()) - sum(seconds.values())
+        seconds[OTHERS] = seconds.get(OTHERS, 0.0) + rest
+        self.seconds = seconds
+
+    def _forget_refusals(self) -> None:
+        kept = {r for r, _ in self.refused.most_common(_MOST)}
+        rest = Refusal(OTHERS, "not merged", "for various reasons", "")
+        self.refused = _lumped(self.refused, kept, rest)
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data, for another process."""
@@ -86,25 +159,40 @@ class Tally:
         return cls(**{**plain, "merged": merged, "refused": refused})
 
 
-def tally(submission: Submission) -> Tally:
-    """Count what happened to the graph of ``submission``."""
+def merges(submission: Submission) -> Iterator[Merge]:
+    """Yield the tasks of ``submission`` that another one stands for."""
+    before = submission.unmerged
+    functions: dict[int, str] = {}  # their names cost more than the counting
+    for merged in (submission.replaced, submission.copies):
+        for key, target in merged.items():
+            node = before.get(key)
+            if isinstance(node, Task):
+                func = function_of(node)
+                name = functions.get(id(func))
+                if name is None:
+                    name = name_of(key, node)
+                    if subgraph(node) is None:
+                        functions[id(func)] = name
+                yield Merge(name, target)
+
+
+def tally(submission: Submission, merged: Iterable[Merge] | None = None) -> Tally:
+    """Count what happened to the graph of ``submission``.
+
+    Parameters
+    ----------
+    submission
+        A graph that was rewritten.
+    merged
+        Which of its tasks need not run, if not what `merges` finds.
+    """
     original = submission.original
     counts = Tally(graphs=1, asked=_tasks(original), run=_tasks(submission.tasks))
     counts.run -= len(submission.copies)  # a copy runs nothing of the user's
     counts.run -= len(submission.loaded)  # nor does what reads a stored result
     counts.isolated = len(submission.isolated)
-    before = submission.unmerged
-    functions: dict[int, str] = {}  # their names cost more than the counting
-    for key in (*submission.replaced, *submission.copies):
-        node = before.get(key)
-        if isinstance(node, Task):
-            func = function_of(node)
-            name = functions.get(id(func))
-            if name is None:
-                name = name_of(key, node)
-                if subgraph(node) is None:
-                    functions[id(func)] = name
-            counts.merged[name] += 1
+    merged = merges(submission) if merged is None else merged
+    counts.merged.update(merge.function for merge in merged)
     for key, verdict in submission.verdicts.items():
         if key in original:
             role = "not reused later" if verdict.role is Role.BATCH else "not merged"
@@ -125,3 +213,10 @@ def name_of(key: Key, node: GraphNode) -> str:
 def _tasks(graph: Graph) -> int:
     kinds = Counter(map(type, graph.values()))
     return len(graph) - kinds[Alias] - kinds[DataNode]
+
+
+def _lumped(counts: Counter[_T], kept: set[_T], rest: _T) -> Counter[_T]:
+    """``counts`` of what is ``kept``, and all others as ``rest``."""
+    left = Counter({each: n for each, n in counts.items() if each in kept})
+    left[rest] += counts.total() - left.total()
+    return left

@@ -382,31 +382,6 @@ def until(holds, seconds=30.0):
     return found
 
 
-@pytest.fixture(scope="module")
-def without(tmp_path_factory):
-    """Environment of a process in which the package cannot be imported."""
-    folder = tmp_path_factory.mktemp("without")
-    (folder / "sitecustomize.py").write_text(
-        "import importlib.metadata, sys\n"
-        "homes = [importlib.metadata]\n"
-        "try:\n"
-        "    import importlib_metadata\n"
-        "    homes.append(importlib_metadata)\n"
-        "except ModuleNotFoundError:\n"
-        "    pass\n"
-        "def without(found):\n"
-        "    return lambda **wanted: [p for p in found(**wanted) if p.name != 'stratum']\n"
-        "for home in homes:\n"
-        "    home.entry_points = without(home.entry_points)\n"
-        "class Blocker:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] == 'stratum_dask':\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Blocker())\n"
-    )
-    return {"PYTHONPATH": str(folder)}
-
-
 @contextmanager
 def deployed(folder, scheduler=(), scheduler_env=None, worker_env=None):
     """``dask scheduler`` and ``dask worker`` as processes of their own."""

@@ -1285,9 +1285,11 @@ def test_ordered_reader_on_one_worker_sees_the_write(worker):
 
 def test_persisted_list_on_one_worker_shows_what_a_later_task_wrote(worker):
     """The persisted list is the object that the task wrote into."""
+    distributed = pytest.importorskip("distributed")
 
     def program():
         a, b = dask.persist(delayed(one)(), delayed(one)())
+        distributed.wait([a, b])
         dask.compute(delayed(append)(a))
         return dask.compute(a, b)
 

@@ -66,7 +66,7 @@ def test_dask_has_the_command_and_new_processes_obey_it(folder, fresh_python):
 
 def test_help_lists_the_commands(command):
     said = succeeded(command("--help"))
-    for name in ("doctor", "enable", "disable"):
+    for name in ("doctor", "enable", "disable", "report", "top"):
         assert f"\n  {name} " in said
 
 

@@ -20,7 +20,15 @@ ALLOWED = {
     "config": {"errors"},
     "graph": {"errors"},
 }
-ONLY_FOR_PEOPLE = {"cli", "doctor", "doctor_text", "cluster_facts", "dropin"}
+ONLY_FOR_PEOPLE = {
+    "asking",
+    "cli",
+    "cluster_facts",
+    "doctor",
+    "doctor_text",
+    "dropin",
+    "top",
+}
 HEAVY = [
     "dask.array",
     "dask.dataframe",

@@ -145,7 +145,6 @@ def state(df):
         pd.Timestamp("2020"),
         pd.NaT,
         pd.NA,
-        pd.CategoricalDtype(["a"]),
         pd.offsets.Day(2),
         len,
         append,

@@ -68,8 +68,8 @@ def test_refusals_have_reasons():
 def test_as_text_html_and_plain_data():
     compute()
     r = report()
-    assert "merged                  2" in repr(r)
-    assert "<pre>" in r._repr_html_()
+    assert "  merged                      2   an equal task" in repr(r)
+    assert "<td style='text-align: left'>slow</td>" in r._repr_html_()
     plain = json.loads(json.dumps(r.to_dict()))
     assert plain["merged_by_function"] == {"slow": 2}
     assert plain["tasks"] == 3

@@ -705,7 +705,7 @@ async def test_a_worker_without_this_package_computes(lab):
     try:
         assert await lab.c.compute(program) == expected[0][0]
         assert lab.calls.read == {"slow": 1}
-        assert lab.figures.failures == 1
+        assert lab.figures.failures >= 1  # it cannot write either
     finally:
         worker.terminate()
         await worker.communicate()

@@ -10,12 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils import parse_version
 
 from stratum_dask.optimizations import Refused
 from stratum_dask.scheduler_plugins.store import entries as entries_module
@@ -101,10 +103,6 @@ TEXT = "arrow" if FRAME["s"].dtype != object else "pickle"
         (OneHotEncoder().fit([["a"], ["b"]]), "pickle"),
         ({"rng": np.random.default_rng(3)}, "pickle"),
         ([np.random.RandomState(3)], "pickle"),
-        (
-            HistGradientBoostingRegressor(max_iter=2).fit(np.eye(9), np.arange(9.0)),
-            "pickle",
-        ),
         (RandomForestRegressor(3).fit(np.eye(9), np.arange(9.0)), "pickle"),
     ],
     ids=lambda value: type(value).__name__,
@@ -175,6 +173,17 @@ def test_a_model_comes_back_as_another_worker_would_get_it(entries):
     model.part_ = model.coef_[:2]
     with pytest.raises(NotStored, match="overlap in memory"):
         entries.write(KEY, model)
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.7"),
+    reason="older ones keep a compiled object that cannot be compared",
+)
+def test_a_fitted_model_that_holds_a_generator(entries):
+    x = np.eye(9)
+    model = HistGradientBoostingRegressor(max_iter=2).fit(x, np.arange(9.0))
+    again, _ = through(entries, model)
+    assert (again.predict(x) == model.predict(x)).all()
 
 
 def test_what_was_read_only_stays_so(entries):

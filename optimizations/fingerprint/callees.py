@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from stratum_dask.graph import is_identity
+from stratum_dask.graph import is_identity, literal
 from stratum_dask.optimizations.fingerprint import files
 from stratum_dask.optimizations.fingerprint.binding import Binder, binder
 from stratum_dask.optimizations.fingerprint.functions import encode_callee
@@ -96,6 +96,7 @@ class Callees:
             and not finding.looks_at_arguments
             and not self.judge.takes_care(func)
             and not is_identity(func)
+            and type(func) is not literal
             and not reads
         )
         bound = binder(func, self.encoder)

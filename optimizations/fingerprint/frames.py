@@ -5,6 +5,7 @@ A frame is its columns, one after the other, however they are packed into blocks
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from stratum_dask.optimizations.fingerprint import arrays
@@ -27,7 +28,21 @@ def _column(encoder: Encoder, values: Any) -> bytes:
         return _part(encoder, values)
     encoder.mention(arrays.memory(values))
     head = b"n" + arrays.dtype_bytes(encoder, values.dtype)
+    if values.dtype == object:
+        cells = map(_cell, values.flat)
+        return head + encoder.series(b"[", values.size, cells)
     return head + arrays.content(encoder, values)
+
+
+_NANS: dict[bytes, float] = {}
+
+
+def _cell(cell: Any) -> Any:
+    """A cell, or one NaN for all of these bits: which are one object is an accident."""
+    if type(cell) is not float or cell == cell:  # noqa: PLR0124
+        return cell
+    bits = struct.pack("<d", cell)
+    return _NANS.setdefault(bits, struct.unpack("<d", bits)[0])
 
 
 def _block(encoder: Encoder, values: Any) -> list[bytes]:
@@ -142,15 +157,22 @@ def _fields(*names: str) -> Kind:
     """A kind that is told by these attributes."""
 
     def encode(encoder: Encoder, obj: Any) -> bytes:
-        found = [getattr(obj, n, None) for n in names]
+        found = [_told(getattr(obj, n, None)) for n in names]
         return encoder.series(b"(", len(names), found)
 
     return Kind(encode, mutable=False, covered=None)
 
 
+def _told(value: Any) -> Any:
+    """A missing value by its bits: types share theirs, or do not, by accident."""
+    if type(value) is float and value != value:  # noqa: PLR0124
+        return True, struct.pack("<d", value)
+    return False, value
+
+
 def _string_dtype(encoder: Encoder, dtype: Any) -> bytes:
     missing = getattr(dtype, "na_value", None)
-    return encoder.value((dtype.storage, missing))
+    return encoder.value((dtype.storage, _told(missing)))
 
 
 def _singleton(encoder: Encoder, obj: Any) -> bytes:

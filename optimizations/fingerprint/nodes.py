@@ -16,6 +16,7 @@ from stratum_dask.graph import (
     TaskRef,
     is_identity,
     is_plain,
+    literal,
     subgraph,
     with_func,
 )
@@ -167,6 +168,8 @@ class NodeFingerprints:
         args, kwargs = node.args, node.kwargs
         parts = [callee.head]
         add = parts.append
+        if type(callee.func) is literal:
+            self.holds_objects = True
         if callee.reads:
             add(self._files(callee.func, args, kwargs))
         if callee.binder is not None and (kwargs or len(args) != callee.binder.simple):

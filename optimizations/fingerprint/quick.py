@@ -98,7 +98,7 @@ def fill(
                             add(text)
                         elif cls is Spelled:
                             add(a)
-                        elif cls is float:
+                        elif cls is float and a == a:  # noqa: PLR0124
                             add(VALUE)
                             add(encode(a))
                         else:

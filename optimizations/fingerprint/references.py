@@ -129,11 +129,29 @@ class Scope:
                 raise Refused(f"its module {name} is not the imported one")
             if name.partition(".")[0] in _FRAME_READERS:
                 self.sees_names = True
-            return b"M" + value((*origin, name)) + value(sorted(chains))
+            patched = [self._patched(module, chain) for chain in sorted(chains)]
+            known = value((*origin, name)) + value(sorted(chains))
+            return b"M" + known + b"".join(patched)
         parts = [b"m%d:" % len(chains)]
         for chain in sorted(chains):
             parts += (value(chain), self._attribute(module, chain))
         return b"".join(parts)
+
+    def _patched(self, module: types.ModuleType, chain: tuple[str, ...]) -> bytes:
+        """Encode what a library has under a name, if that is not its own."""
+        found: object = module
+        for name in chain:
+            if not isinstance(found, types.ModuleType):
+                break
+            found = vars(found).get(name)
+        home = getattr(found, "__module__", None)
+        if isinstance(found, types.FunctionType):
+            home = found.__globals__.get("__name__")
+        if not isinstance(found, _DIRECT) or not isinstance(home, str):
+            return b""
+        if module_origin(home) is None:
+            return b"patched" + self.spell(found)
+        return self.encoder.value((home, getattr(found, "__qualname__", None)))
 
     def _attribute(self, module: types.ModuleType, chain: tuple[str, ...]) -> bytes:
         if not chain:

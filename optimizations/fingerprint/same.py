@@ -31,7 +31,8 @@ def together(encoder: Encoder, values: tuple[Any, ...]) -> list[bytes]:
         [
             value
             for value in values
-            if type(value) not in SCALARS and not isinstance(value, GraphNode | TaskRef)
+            if (type(value) not in SCALARS or value != value)  # noqa: PLR0124
+            and not isinstance(value, GraphNode | TaskRef)
         ]
     )
     # Once more, as one value: what its parts share is part of its encoding.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import abc
 import enum
 import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from stratum_dask.optimizations.verdict import Refused
 
 if TYPE_CHECKING:
     from stratum_dask.optimizations.fingerprint.references import Scope
@@ -52,7 +55,18 @@ def encode_class(cls: type, scope: Scope) -> bytes:
         annotated = {}  # a class of C, where it is a descriptor
     parts.append(scope.spell(tuple(annotated)))
     parts.append(scope.pairs(attributes.items()))
+    if isinstance(cls, abc.ABCMeta):
+        parts.append(_registered(cls, scope))
     return b"".join(parts)
+
+
+def _registered(cls: abc.ABCMeta, scope: Scope) -> bytes:
+    """Encode the classes that were registered with an abstract one."""
+    dump = getattr(abc, "_get_dump", None)  # what its own debugging help shows
+    if dump is None:
+        raise Refused(f"whether classes are registered with {cls.__name__} is hidden")
+    found = [scope.spell(ref()) for ref in dump(cls)[0] if ref() is not None]
+    return b"%d:" % len(found) + b"".join(sorted(found))
 
 
 def _members(cls: enum.EnumMeta, attributes: dict[str, Any], scope: Scope) -> bytes:

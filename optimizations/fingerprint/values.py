@@ -137,6 +137,9 @@ class Encoder(Sharing):
             return self.short(b"s%d:" % size + raw)
         leaf = _LEAVES.get(cls)
         if leaf is not None:
+            if obj != obj and cls is float and self.places is not None:  # noqa: PLR0124
+                # It equals itself where one asks `is` first, as a list does.
+                return self.nested(obj, _NAN)
             return leaf(obj)
         kind = self.kind(cls)
         if kind is FUNCTION:
@@ -225,6 +228,8 @@ def _bytes(tag: bytes) -> Callable[[Encoder, Any], bytes]:
 def _tagged(tag: bytes) -> Callable[[Encoder, Any], bytes]:
     return lambda encoder, obj: encoder.series(tag, len(obj), obj)
 
+
+_NAN = Kind(lambda encoder, obj: b"f" + _double(obj))
 
 FUNCTION = Kind(_encode_function, mutable=False)
 """Whatever is encoded by `Encoder.function`."""

@@ -13,6 +13,7 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from stratum_dask.graph import literal
 from stratum_dask.optimizations.purity.effects import effect
 from stratum_dask.optimizations.purity.evidence import Evidence
 from stratum_dask.optimizations.purity.known import MUTATORS
@@ -72,6 +73,9 @@ def taken(
         args = (*func.args, *args)
         kwargs = {**func.keywords, **kwargs}
         func = func.func
+    if type(func) is literal:
+        held: Any = func
+        return [Taken(held.data, False, True, True)]
     name = method_of(func)
     if name:
         return _by_method(judge, name, args, kwargs)

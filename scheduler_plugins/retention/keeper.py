@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -37,8 +37,9 @@ logger = logging.getLogger("stratum_dask")
 
 _LARGEST = 1 / 4
 """No single result may take more than this part of the budget."""
-_MOST = 10_000
-"""More results than that are not kept, however small they are."""
+_MOST = 20_000
+"""Of more tasks than that the scheduler does not know for what is kept, however small
+it is: what a result is made of is known as long as it is there."""
 _EVERY = 0.5
 """Seconds between two looks at the cluster where nothing happens."""
 _REST = 20
@@ -56,12 +57,20 @@ class Retention:
         What its tasks compute, and who has their results.
     chosen
         How much is kept, of what, and for how long.
+    is_on
+        Whether anything is to be kept any more.
     """
 
     def __init__(
-        self, scheduler: Scheduler, registry: Registry, guard: Guard, chosen: Options
+        self,
+        scheduler: Scheduler,
+        registry: Registry,
+        guard: Guard,
+        chosen: Options,
+        is_on: Callable[[], bool],
     ) -> None:
         self.chosen = chosen
+        self._is_on = is_on
         self._scheduler = scheduler
         self._registry = registry
         self._guard = guard
@@ -106,17 +115,12 @@ class Retention:
 
     def candidates(self) -> Iterator[Candidate]:
         """What is worth keeping, best first; not only what nobody else needs."""
-        found = [
-            Candidate(
-                key,
-                one.fingerprint,
-                self._worth.seconds(ts),
-                ts.nbytes,
-                self._worth.score(ts, one),
-            )
-            for key, ts, one in self._pins.all()
-            if ts is not None
-        ]
+        found = []
+        for key, ts, one in self._pins.all():
+            if ts is not None:
+                score = self._worth.score(ts, one)
+                seconds = self._worth.seconds(ts, score)
+                found.append(Candidate(key, one.fingerprint, seconds, ts.nbytes, score))
         yield from sorted(found, key=lambda c: c.score, reverse=True)
 
     def __len__(self) -> int:
@@ -130,7 +134,8 @@ class Retention:
     def made(self, key: Key) -> None:
         """A result has arrived."""
         self._made.append(key)
-        self._soon()
+        if len(self._made) == 1:  # soon, before the client has let go of it
+            self._scheduler.loop.add_callback(self.keep)
 
     def forget(self, key: Key) -> None:
         """A task is gone."""
@@ -149,8 +154,16 @@ class Retention:
 
     def look(self) -> None:
         """Something may have changed: have a look, but not now."""
-        if self._pins or self._made:
-            self._soon()
+        if self._pins and not self._due:
+            self._due = True
+            delay = max(0.0, self._earliest - time())
+            self._scheduler.loop.call_later(delay, self._turn)
+
+    def keep(self) -> None:
+        """Keep what was made; before a client lets go of it."""
+        if self._made:
+            self._guarded(self._keep_what_was_made)
+            self.look()
 
     def arrived(self, fingerprints: Iterable[bytes]) -> None:
         """A graph has come, of tasks with these fingerprints."""
@@ -166,6 +179,7 @@ class Retention:
             if one is None or ts is None:
                 continue
             one.floor, one.used = self._policy.floor, now
+            self._worth.score(ts, one)
             if ts.state == "memory" and self._pins.is_alone(ts):
                 hit.add(key)
                 seconds += self._worth.saved(ts, counted)
@@ -214,18 +228,16 @@ class Retention:
 
     # -- in a turn of the event loop of our own ----------------------------
 
-    def _soon(self) -> None:
-        if not self._due:
-            self._due = True
-            delay = max(0.0, self._earliest - time())
-            self._scheduler.loop.call_later(delay, self._turn)
-
     def _turn(self) -> None:
         self._due = False
         start = time()
+        self._guarded(self._let_go if self._is_on() else self.stop)
+        end = time()
+        self._earliest = end + _REST * (end - start)
+
+    def _guarded(self, do: Callable[[], None]) -> None:
         try:
-            self._keep_what_was_made()
-            self._let_go()
+            do()
         except Exception:
             logger.warning(
                 "stratum stops keeping results on this scheduler, because of the error "
@@ -234,8 +246,6 @@ class Retention:
             )
             with suppress(Exception):
                 self.stop()
-        end = time()
-        self._earliest = end + _REST * (end - start)
 
     def _keep_what_was_made(self) -> None:
         made, self._made = self._made, []
@@ -251,8 +261,11 @@ class Retention:
             if self._worth.may_keep(ts, self.chosen.min_seconds, known):
                 fingerprint = self._registry.fingerprints[key]
                 self._policy.history.add(fingerprint)
-                found[key] = Kept(fingerprint, self._policy.floor, time())
+                states = self._worth.states(ts)
+                found[key] = Kept(fingerprint, self._policy.floor, time(), states)
         self._pins.pin(found)
+        for key, one in found.items():
+            self._worth.score(self._scheduler.tasks[key], one)
 
     def _let_go(self) -> None:
         now = time()
@@ -271,11 +284,7 @@ class Retention:
             short[self._spared.pop()] = sys.maxsize
         alone = dict(self._pins.alone())
         for ts, score in victims(
-            list(alone),
-            lambda ts: self._worth.score(ts, alone[ts]),
-            self._budget(),
-            _MOST,
-            short,
+            alone, self._worth.score, self._budget(), _MOST, short
         ):
             self._worth.going.add(ts.key)
             self._evicted += 1

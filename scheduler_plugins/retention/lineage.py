@@ -10,21 +10,16 @@ from stratum_dask.graph import Key
 if TYPE_CHECKING:
     from distributed.scheduler import TaskState
 
-__all__ = ["descendants", "in_memory", "rebuild"]
+__all__ = ["descendants", "rebuild"]
 
-_FARTHEST = 1000
+_FARTHEST = 300
 """Of more ancestors than that the seconds are not added: it is much in any case."""
-
-
-def in_memory(ts: TaskState) -> bool:
-    """Whether a result is there."""
-    return ts.state == "memory"
 
 
 def rebuild(
     ts: TaskState,
     seconds: Mapping[Key, float],
-    there: Callable[[TaskState], bool] = in_memory,
+    there: Callable[[TaskState], bool],
     counted: set[Key] | None = None,
 ) -> float:
     """Seconds to compute a task again, with all that is gone and goes into it.

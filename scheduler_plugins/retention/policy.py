@@ -3,11 +3,12 @@
 The score of a result is ``floor + seconds * reuse / bytes``:
 
 - *seconds* it takes to compute it again, with those of its ancestors that would have
-  to be computed for it, too. So the score of a result rises when an ancestor is let
-  go and falls when one is kept, as in Helix (Xin et al., VLDB 2018) and the
-  Collaborative Optimizer (Derakhshan et al., SIGMOD 2020), whose "recreation cost"
-  this is. LIMA (Phani et al., SIGMOD 2021) and cachey take the task's own time
-  alone, and undervalue the end of a chain of cheap steps.
+  to be computed for it, too: the "recreation cost" of Helix (Xin et al., VLDB 2018)
+  and the Collaborative Optimizer (Derakhshan et al., SIGMOD 2020). An ancestor that is
+  kept counts as gone where it is worth less: it will be let go before. (Else the last
+  small step of a chain is worth nothing beside a large intermediate, goes first, and
+  the large one right after it.) LIMA (Phani et al., SIGMOD 2021) and cachey take the
+  task's own time alone, and undervalue the end of a chain of cheap steps.
 - *reuse*: how often graphs have contained its fingerprint, needed or not, where each
   half-life of graphs halves what was before. Counting only hits starves what stands
   behind a kept result, which is what a search needs as soon as it edits a later step.
@@ -23,13 +24,18 @@ The score of a result is ``floor + seconds * reuse / bytes``:
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 __all__ = ["History", "Policy"]
 
 OVERHEAD = 4096
 """Bytes that the state of a task costs the scheduler, about."""
+
+
+_ROUNDS = 3
+"""So often it is asked what is gone by then, as that depends on the score itself."""
 
 
 class History:
@@ -93,8 +99,10 @@ class Policy:
     >>> policy = Policy()
     >>> policy.history.add(b"model")
     >>> policy.history.add(b"table")
-    >>> model = policy.score(b"model", policy.floor, seconds=3.0, nbytes=10_000)
-    >>> table = policy.score(b"table", policy.floor, seconds=1.0, nbytes=10_000_000)
+    >>> table = policy.score(b"table", 0.0, 10_000_000, lambda limit: 1.0)
+    >>> model = policy.score(
+    ...     b"model", 0.0, 10_000, lambda limit: 3.0 if table > limit else 4.0
+    ... )
     >>> model > table
     True
     """
@@ -104,7 +112,11 @@ class Policy:
         self.floor = 0.0
 
     def score(
-        self, fingerprint: bytes, floor: float, seconds: float, nbytes: int
+        self,
+        fingerprint: bytes,
+        floor: float,
+        nbytes: int,
+        seconds: Callable[[float], float],
     ) -> float:
         """What a result is worth.
 
@@ -114,13 +126,18 @@ class Policy:
             Which result.
         floor
             What the floor was when it was last of use.
-        seconds
-            To compute it again, with what is gone by then.
         nbytes
             How large it is.
+        seconds
+            To compute it again, once all that is worth less than a score is gone.
         """
-        reuse = self.history.reuse(fingerprint)
-        return floor + seconds * reuse / (nbytes + OVERHEAD)
+        density = self.history.reuse(fingerprint) / (nbytes + OVERHEAD)
+        score = math.inf
+        for _ in range(_ROUNDS):
+            before, score = score, floor + seconds(score) * density
+            if score >= before:
+                break
+        return score
 
     def let_go(self, score: float) -> None:
         """Raise the floor to the score of what was let go to make room."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from stratum_dask.scheduler_plugins.guard import Guard, copyable
 from stratum_dask.scheduler_plugins.registry import Registry
 from stratum_dask.scheduler_plugins.retention.lineage import rebuild
 from stratum_dask.scheduler_plugins.retention.pins import Kept, Pins
-from stratum_dask.scheduler_plugins.retention.policy import Policy
+from stratum_dask.scheduler_plugins.retention.policy import OVERHEAD, Policy
 
 if TYPE_CHECKING:
     from distributed.scheduler import TaskState
@@ -74,19 +75,37 @@ class Worth:
             return False
         return ts.state != "memory" or self._guard.is_intact(ts)
 
-    def seconds(self, ts: TaskState) -> float:
-        """To compute a result again, with all that will be gone by then."""
-        return rebuild(ts, self._registry.seconds, there=self._stays)
+    def seconds(self, ts: TaskState, score: float = math.inf) -> float:
+        """To compute a result again, once all that is worth less than a score is gone."""
+
+        def stays(dependency: TaskState) -> bool:
+            one = self._pins.get(dependency.key)
+            if one is None or dependency.key in self.going:
+                return False
+            return one.score > score
+
+        return rebuild(ts, self._registry.seconds, stays)
+
+    def states(self, ts: TaskState) -> int:
+        """Of how many tasks the scheduler will know only for a result."""
+        counted: set[Key] = set()
+        rebuild(ts, self._registry.seconds, lambda dependency: False, counted)
+        return len(counted)
 
     def saved(self, ts: TaskState, counted: set[Key]) -> float:
         """Seconds that a result saves now, but for those that were counted before."""
-        return rebuild(ts, self._registry.seconds, counted=counted)
+        return rebuild(ts, self._registry.seconds, self._there_anyway, counted)
 
     def score(self, ts: TaskState, one: Kept) -> float:
-        """What a kept result is worth."""
-        return self._policy.score(
-            one.fingerprint, one.floor, self.seconds(ts), ts.nbytes
+        """What a kept result is worth, as of now."""
+        nbytes = ts.nbytes + OVERHEAD * (one.states - 1)
+        one.score = self._policy.score(
+            one.fingerprint, one.floor, nbytes, lambda score: self.seconds(ts, score)
         )
+        return one.score
 
-    def _stays(self, ts: TaskState) -> bool:
-        return ts.key in self._pins and ts.key not in self.going
+    def _there_anyway(self, ts: TaskState) -> bool:
+        """Whether a result were there if nothing were kept."""
+        if ts.state != "memory":
+            return False
+        return ts.key not in self._pins or not self._pins.is_alone(ts)

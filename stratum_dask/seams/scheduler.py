@@ -75,11 +75,23 @@ def install(scheduler: Scheduler, plugin: StratumPlugin) -> None:
 
     _put(scheduler, "cancel-keys", cancel_keys)
 
+    own_release = scheduler.stream_handlers["client-releases-keys"]
+
+    @functools.wraps(own_release)
+    def client_releases_keys(*args: Any, **message: Any) -> None:
+        if plugin.retention is not None:
+            plugin.retention.keep()
+        own_release(*args, **message)
+        if plugin.retention is not None:
+            plugin.retention.look()
+
+    _put(scheduler, "client-releases-keys", client_releases_keys)
+
 
 def uninstall(scheduler: Scheduler) -> None:
     """Put Dask's own handlers back."""
     handlers = scheduler.stream_handlers
-    for name in ("update-graph", "cancel-keys"):
+    for name in ("update-graph", "cancel-keys", "client-releases-keys"):
         handlers[name] = getattr(handlers[name], "__stratum_original__", handlers[name])
 
 
@@ -112,6 +124,7 @@ async def _update_graph(
         return
     actors: list[Key] = []
     arrival: Arrival | None = None
+    foreseen: Any = None
     pin, pinned = f"{PIN}{uuid.uuid4().hex}", []
     try:
         arrival = await offload(_arrive, scheduler, message, plugin, actors, purity)
@@ -129,7 +142,9 @@ async def _update_graph(
             scheduler.client_desires_keys(pinned, pin)
             around = message.get("annotations")
             lend(scheduler, arrival.submission, around, arrival.annotations)
-        await offload(arrival.rewrite)
+        foreseen = await offload(_rewrite, arrival, plugin)
+        if arrival.submission is not None and arrival.done is None:
+            plugin.failed("a rule failed: the scheduler has warned which, and why")
         token = uuid.uuid4().hex
         _prepared[token] = arrival
         message["expr_ser"] = Serialized({"serializer": _FAMILY, "token": token}, [])
@@ -137,18 +152,20 @@ async def _update_graph(
             message["internal_priority"] = None
     except (ConfigError, AnnotationError) as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         plugin.say_once(
             f"{e}\nUntil that is mended, graphs run as plain Dask runs them."
         )
-    except Exception:
+    except Exception as e:
         arrival = None
+        plugin.failed(f"{type(e).__name__}: {e}")
         logger.warning(
             "stratum could not look at a graph; it runs as plain Dask would run it. "
             "Please report this with the traceback below.",
             exc_info=True,
         )
     if arrival is not None and arrival.done is not None:
-        plugin.expect(arrival.done)
+        plugin.expect(arrival.done, foreseen)
         if plugin.store is not None and arrival.done.loaded:
             around = message.get("annotations")
             plugin.store.expect(arrival.done, around, arrival.annotations)
@@ -159,7 +176,7 @@ async def _update_graph(
             scheduler.client_releases_keys(pinned, pin)
             scheduler.clients.pop(pin, None)
     if arrival is not None and arrival.done is not None:
-        plugin.learn(arrival.done)
+        plugin.learn(arrival.done, foreseen)
 
 
 async def _as_it_came(
@@ -177,6 +194,11 @@ async def _as_it_came(
 
 def _keys(sent: Serialized) -> list[Key]:
     return list(deserialize(sent.header, sent.frames).__dask_graph__())
+
+
+def _rewrite(arrival: Arrival, plugin: StratumPlugin) -> Any:
+    arrival.rewrite()
+    return plugin.foresee(arrival.done) if arrival.done is not None else None
 
 
 def _arrive(
