@@ -62,6 +62,8 @@ class Probe(_Standin):
 
     def transform(self, X: Any) -> Any:
         self.X = X
+        if X is None:
+            return None
         shape = getattr(X, "shape", None)
         return np.empty((shape[0] if shape else len(X), 0))
 
