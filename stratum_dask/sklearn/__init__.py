@@ -49,9 +49,9 @@ except (ImportError, AttributeError, LookupError) as problem:
         cross_val_predict,
         cross_val_score,
         cross_validate,
-        lazy,
         patch,
     )
+    from stratum_dask.frontends.apart import lazy as lazy  # type: ignore[no-redef]
 
     warnings.warn(
         f"stratum does not fit this version of scikit-learn and steps aside: "

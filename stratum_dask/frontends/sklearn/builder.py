@@ -128,7 +128,7 @@ class Builder:
             own = own or literal.token is None
             parts.append(literal.token or b"")
             values.append(literal.value)
-        more = {}
+        more: dict[str, Any] = {}
         if fit and own and self._ordered and self._last is not None:
             more["after"] = reference(self._last.key)
         if own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.frontends.sklearn import models, private, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
+from stratum_dask.frontends.sklearn.careful import is_library
 from stratum_dask.frontends.sklearn.scoring import score
 from stratum_dask.frontends.sklearn.standins import Answers
 from stratum_dask.frontends.sklearn.work import Failed
@@ -71,8 +73,8 @@ class Planner:
         X, y = b.data(given["X"]), given["y"]
         train, test = (b.data(_rows(given[name])) for name in ("train", "test"))
         X_train, X_test = (b.call(steps.rows, X, rows) for rows in (train, test))
-        y_train: Ref | Literal
-        y_train = y_test = b.literal(steps.ALONE)
+        y_train: Ref | Literal = b.literal(steps.ALONE)
+        y_test = y_train
         if y is not None:
             data = b.data(y)
             y_train, y_test = (b.call(steps.rows, data, rows) for rows in (train, test))
@@ -83,7 +85,9 @@ class Planner:
         if call.predicts:
             node, X_test = model.reduced(X_test)
             methods = (given["method"],)
-            return Planned((b.call(steps.respond, node, X_test, methods, not model.quiet), node))
+            return Planned(
+                (b.call(steps.respond, node, X_test, methods, not model.quiet), node)
+            )
         score_params = given["score_params"] or {}
         scorer = given["scorer"]
         cut = self._params(X, score_params, test)
@@ -112,7 +116,9 @@ class Planner:
                 made.set_params(**clone(parameters, safe=False))
             except Exception:  # noqa: BLE001 scikit-learn will raise it again
                 made = None
-            known = self._estimators[id(parameters)] = parameters, made
+            known = parameters, made
+            if made is not None and is_library(type(made).set_params):
+                self._estimators[id(parameters)] = known
         return known[1]
 
 
@@ -130,7 +136,7 @@ class _Clock:
         return self.now
 
 
-class _Fitted(BaseEstimator):  # type: ignore[misc]
+class _Fitted(BaseEstimator):
     """Stands in for the estimator of a call whose fit has been done."""
 
     def __init__(self, clock: _Clock, seconds: float) -> None:
@@ -160,7 +166,10 @@ def _predicted(call: Call, results: Sequence[Any]) -> Any:
 def _scored(call: Call, results: Sequence[Any]) -> Any:
     given = dict(call.given)
     scores = [*results]
-    estimator = scores.pop().estimator if given["return_estimator"] else None
+    # A copy: tasks of others may have the same fitted steps.
+    estimator = (
+        copy.deepcopy(scores.pop().estimator) if given["return_estimator"] else None
+    )
     clock = _Clock()
     first = scores[0]
     told = iter([(first.value, first.seconds), *((s.value, 0.0) for s in scores[1:])])
@@ -194,5 +203,3 @@ def _length(X: Any) -> int:
 def failed(results: Sequence[Any]) -> bool:
     """Whether scikit-learn has to do a call again to tell what is wrong."""
     return not results or any(isinstance(r, Failed) for r in results)
-
-

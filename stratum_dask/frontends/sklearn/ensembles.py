@@ -25,9 +25,7 @@ class TargetModel(Model):
         self.shell = shell
         self.regressor = regressor
         self.join = (composites.join_target, builder.literal(template), shell)
-        super().__init__(
-            builder, template, builder.call(*self.join, regressor.whole())
-        )
+        super().__init__(builder, template, builder.call(*self.join, regressor.whole()))
 
     def reduced(self, X: Ref) -> tuple[Ref, Ref]:
         inner, X = self.regressor.reduced(X)

@@ -10,7 +10,14 @@ import sklearn
 
 from stratum_dask.frontends.sklearn import ensembles, pipelines
 from stratum_dask.frontends.sklearn.builder import Builder
-from stratum_dask.frontends.sklearn.calls import Call, Planned, Planner, failed, read, replay
+from stratum_dask.frontends.sklearn.calls import (
+    Call,
+    Planned,
+    Planner,
+    failed,
+    read,
+    replay,
+)
 from stratum_dask.frontends.sklearn.careful import has_callbacks
 from stratum_dask.frontends.sklearn.private import Parallel
 from stratum_dask.frontends.sklearn.running import compute, delayed_of, place
@@ -27,7 +34,7 @@ class Tasks(NamedTuple):
     run: Counter[str]
 
 
-class Sharing(Parallel):  # type: ignore[misc]
+class Sharing(Parallel):
     """Runs the calls that it is given as tasks of a Dask graph.
 
     Attributes
@@ -53,7 +60,11 @@ class Sharing(Parallel):  # type: ignore[misc]
         found = iter(compute(delayed_of(builder.graph, refs), where) if refs else ())
         results = [[next(found) for _ in plan.nodes] for plan in planned]
         self.tasks = tasks
-        return told(calls, results, lambda rest: list(super(Sharing, self).__call__([raw[i] for i in rest])))
+        return told(
+            calls,
+            results,
+            lambda rest: list(super(Sharing, self).__call__([raw[i] for i in rest])),
+        )
 
 
 def understood(calls: Sequence[Call]) -> bool:
@@ -88,7 +99,9 @@ def plan_all(calls: Sequence[Call], ordered: bool) -> tuple[Builder, list[Planne
     return builder, [planner.plan(call) for call in calls]
 
 
-def told(calls: Sequence[Call], results: Sequence[Sequence[Any]], again: Any) -> list[Any]:
+def told(
+    calls: Sequence[Call], results: Sequence[Sequence[Any]], again: Any
+) -> list[Any]:
     """What scikit-learn makes of it all; what has failed it does again by itself."""
     rest = [i for i, found in enumerate(results) if failed(found)]
     done = dict(zip(rest, again(rest), strict=True)) if rest else {}

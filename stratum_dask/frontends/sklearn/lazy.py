@@ -26,11 +26,10 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import dask
 import numpy as np
 import sklearn
 from dask.base import is_dask_collection
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
@@ -54,7 +53,7 @@ class _CapturedError(Exception):
         self.calls = calls
 
 
-class _Capture(private.Parallel):  # type: ignore[misc]
+class _Capture(private.Parallel):
     def __call__(self, iterable: Iterable[Any]) -> Any:
         raise _CapturedError(read(iterable)[1])
 
@@ -75,7 +74,7 @@ class _Lazy:
 
     def __init__(self, X: Any, y: Any) -> None:
         self.builder = Builder(sklearn.get_config())
-        self.dependencies: list[Delayed] = []
+        self.dependencies: list[Any] = []
         self.X, self.y = self._data(X), self._data(y)
 
     @property
@@ -87,7 +86,7 @@ class _Lazy:
         if data is None:
             return None
         if is_dask_collection(data):
-            made = dask.delayed(data)
+            made = delayed(data)
             self.dependencies.append(made)
             return Ref(made.key)
         return self.builder.data(data)
@@ -168,7 +167,9 @@ def fit(search: Any, X: Any, y: Any = None, **params: Any) -> Delayed:
     if not calls or not understood(calls):
         return job.delayed(finishing.fit_whole, clone(search), job.X, job.y, given)
     counts, nodes = job.plan(calls)
-    candidates = list({id(c.given["parameters"]): c.given["parameters"] for c in calls}.values())
+    candidates = list(
+        {id(c.given["parameters"]): c.given["parameters"] for c in calls}.values()
+    )
     return job.delayed(
         finishing.finish_search,
         clone(search), job.X, job.y, given, candidates, splits, counts, *nodes,
@@ -218,7 +219,9 @@ def cross_val_score(
     """
     scorer = check_scoring(estimator, scoring=scoring)
     options["scoring"] = {"score": scorer}
-    return cross_validate(estimator, X, y, **options)["test_score"]
+    found: Any = cross_validate(estimator, X, y, **options)
+    scores: Delayed = found["test_score"]
+    return scores
 
 
 def _call(
@@ -234,7 +237,11 @@ def _call(
     if job.known:
         calls = _captured(lambda: capture(estimator, X, y, **options))
         splits = _splits(calls)
-    elif name == "cross_validate" and _no_rows(options) and (number := _number_of_splits(cv)):
+    elif (
+        name == "cross_validate"
+        and _no_rows(options)
+        and (number := _number_of_splits(cv))
+    ):
         data = np.zeros((number, 1))
         target = None if job.y is None else np.zeros(number)
         more = {**options, "cv": _standin_splits(number)}

@@ -140,9 +140,7 @@ class ColumnsModel(Model):
             for name, model in self.branches.items()
         ]
         names = tuple(self.branches)
-        return call(
-            composites.join_columns_again, self.node, names, X, parts, *made
-        )
+        return call(composites.join_columns_again, self.node, names, X, parts, *made)
 
 
 @transforms(ColumnTransformer)
@@ -163,9 +161,7 @@ def fit_transform_columns(
         probes = [(n, _drop(t), c) for n, t, c in probes]
         spec = with_members(template, "transformers", probes, n_jobs=None)
         spec.transformer_weights = None
-        spec.remainder = (
-            Probe(template.remainder) if "remainder" in inner else "drop"
-        )
+        spec.remainder = Probe(template.remainder) if "remainder" in inner else "drop"
         spec.set_output(transform="default")
     except Exception:  # noqa: BLE001 it will raise again where it is fitted
         return None
@@ -199,7 +195,9 @@ class UnionModel(Model):
 
     def transform(self, X: Ref) -> Ref:
         made = [model.transform(X) for model in self.branches]
-        opened = tuple(not isinstance(t, str) for _, t in self.template.transformer_list)
+        opened = tuple(
+            not isinstance(t, str) for _, t in self.template.transformer_list
+        )
         return self.builder.call(
             composites.join_union_again, self.node, opened, X, *made
         )

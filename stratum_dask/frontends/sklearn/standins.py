@@ -105,7 +105,9 @@ class Past(_Standin):
 
     def transform(self, X: Any) -> Any:
         # Frames get other column names by those who put them together.
-        return copy.copy(self.result) if hasattr(self.result, "columns") else self.result
+        return (
+            copy.copy(self.result) if hasattr(self.result, "columns") else self.result
+        )
 
 
 class Bound(_Standin):

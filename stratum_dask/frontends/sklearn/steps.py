@@ -133,7 +133,9 @@ def respond(fitted: Any, X: Any, methods: tuple[str, ...], copies: bool) -> Any:
 
 
 @task
-def score(scorer: Any, fitted: Any, y: Any, params: Any, copies: bool, *answers: Any) -> Any:
+def score(
+    scorer: Any, fitted: Any, y: Any, params: Any, copies: bool, *answers: Any
+) -> Any:
     """Score what an estimator has answered."""
     known = {name: a for each in answers for name, a in each.value.items()}
     target, more = value(y), value(params)
@@ -193,4 +195,3 @@ def _is_number(found: Any) -> bool:
         except ValueError:
             return False
     return isinstance(found, numbers.Number)
-
