@@ -29,6 +29,7 @@ __all__ = [
     "HalvingGridSearchCV",
     "HalvingRandomSearchCV",
     "RandomizedSearchCV",
+    "count_tasks",
     "cross_val_predict",
     "cross_val_score",
     "cross_validate",
@@ -41,6 +42,12 @@ __all__ = [
 def patch() -> Iterator[None]:
     """Change nothing."""
     yield
+
+
+@contextlib.contextmanager
+def count_tasks() -> Iterator[Any]:
+    """Count nothing: everything is left to scikit-learn."""
+    yield types.SimpleNamespace(asked={}, run={}, left=0)
 
 
 def _fit(search: Any, X: Any, y: Any = None, **params: Any) -> Any:

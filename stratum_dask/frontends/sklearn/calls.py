@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.frontends.sklearn import models, private, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
-from stratum_dask.frontends.sklearn.careful import is_library
+from stratum_dask.frontends.sklearn.careful import is_library, pairwise
 from stratum_dask.frontends.sklearn.scoring import score
 from stratum_dask.frontends.sklearn.standins import Answers
 from stratum_dask.frontends.sklearn.work import Failed
@@ -105,15 +105,16 @@ class Planner:
         return self.builder.call(steps.parameters, X, self.builder.data(given), rows)
 
     def _estimator(self, given: dict[str, Any]) -> Any:
-        """The estimator of a candidate; None where its parameters do not fit."""
+        """The estimator of a candidate; None where it is left to scikit-learn."""
         parameters = given.get("parameters")
         if parameters is None:
-            return given["estimator"]
+            return None if pairwise(given["estimator"]) else given["estimator"]
         known = self._estimators.get(id(parameters))
         if known is None:
             try:
                 made = clone(given["estimator"])
                 made.set_params(**clone(parameters, safe=False))
+                made = None if pairwise(made) else made
             except Exception:  # noqa: BLE001 scikit-learn will raise it again
                 made = None
             known = parameters, made

@@ -56,12 +56,11 @@ def patch() -> Iterator[None]:
 
     Examples
     --------
-    >>> import sklearn.model_selection
+    >>> import sklearn.model_selection as ms
     >>> with patch():
-    ...     from sklearn.model_selection import GridSearchCV
-    ...     GridSearchCV.__module__
+    ...     ms.GridSearchCV.__module__
     'stratum_dask.frontends.sklearn.search'
-    >>> GridSearchCV.__module__
+    >>> ms.GridSearchCV.__module__
     'sklearn.model_selection._search'
     """
     global _blocks

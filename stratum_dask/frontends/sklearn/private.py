@@ -64,13 +64,14 @@ def rebound(func: Any, names: Mapping[str, Any]) -> Any:
 
     Examples
     --------
-    >>> import textwrap
-    >>> rebound(textwrap.dedent, {"len": lambda text: 0}).__name__
-    'dedent'
-    >>> rebound(textwrap.dedent, {"Parallel": None})
+    >>> import shutil
+    >>> which = rebound(shutil.which, {"os": None})
+    >>> which.__name__, which is shutil.which
+    ('which', False)
+    >>> rebound(shutil.which, {"Parallel": None})
     Traceback (most recent call last):
     ...
-    LookupError: dedent does not use the name 'Parallel'
+    LookupError: which does not use the name 'Parallel'
     """
     inner = inspect.unwrap(func)
     used = set(_names(inner.__code__))
