@@ -343,6 +343,18 @@ class Adds(TransformerMixin, BaseEstimator):
         return X
 
 
+class Counts(TransformerMixin, BaseEstimator):
+    """Makes something else each time it transforms."""
+
+    def fit(self, X, y=None):
+        self.count_ = 0
+        return self
+
+    def transform(self, X):
+        self.count_ += 1
+        return X * self.count_
+
+
 def writes(estimator, X, y):
     estimator[-1].classes_ = None
     score = float(X.sum())
@@ -358,13 +370,13 @@ def spoils(y, found):
 
 
 @pytest.mark.parametrize(
-    "before", [Adds(), StandardScaler(copy=False), FunctionTransformer(lambda X: X.__iadd__(1))]
+    "before", [Adds(), Counts(), StandardScaler(copy=False), FunctionTransformer(lambda X: X.__iadd__(1))]
 )  # fmt: skip
 def test_who_writes_into_data_or_estimators_is_seen_by_nobody(before):
     model = steps(("scale", StandardScaler()), ("adds", before))
     scoring = {"acc": "accuracy", "s": make_scorer(spoils), "w": writes}
     mine = X.copy()
-    for scorer in (scoring, make_scorer(spoils)):
+    for scorer in (scoring, make_scorer(spoils), ["roc_auc", "accuracy"]):
         both(
             model, {"model__C": [0.1, 1, 10]}, mine, y.copy(),
             cv=3, scoring=scorer, refit=False, return_train_score=True,

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.frontends.sklearn import models, private, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
-from stratum_dask.frontends.sklearn.careful import is_library, pairwise
+from stratum_dask.frontends.sklearn.careful import is_library, pairwise, writes
 from stratum_dask.frontends.sklearn.scoring import score
 from stratum_dask.frontends.sklearn.standins import Answers
 from stratum_dask.frontends.sklearn.work import Failed
@@ -108,19 +108,23 @@ class Planner:
         """The estimator of a candidate; None where it is left to scikit-learn."""
         parameters = given.get("parameters")
         if parameters is None:
-            return None if pairwise(given["estimator"]) else given["estimator"]
+            return given["estimator"] if _in_steps(given["estimator"]) else None
         known = self._estimators.get(id(parameters))
         if known is None:
             try:
                 made = clone(given["estimator"])
                 made.set_params(**clone(parameters, safe=False))
-                made = None if pairwise(made) else made
+                made = made if _in_steps(made) else None
             except Exception:  # noqa: BLE001 scikit-learn will raise it again
                 made = None
             known = parameters, made
             if made is not None and is_library(type(made).set_params):
                 self._estimators[id(parameters)] = known
         return known[1]
+
+
+def _in_steps(estimator: Any) -> bool:
+    return not pairwise(estimator) and not writes(estimator)
 
 
 def _rows(indices: Any) -> Any:
@@ -160,7 +164,7 @@ def replay(call: Call, results: Sequence[Any]) -> Any:
 def _predicted(call: Call, results: Sequence[Any]) -> Any:
     answer, fitted = results
     given = {**call.given, "fit_params": {}}
-    given["estimator"] = Answers(fitted.estimator, answer.value)
+    given["estimator"] = Answers(fitted.estimator, answer.value, False)
     return call.function(**given)
 
 

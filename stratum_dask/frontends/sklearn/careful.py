@@ -79,6 +79,25 @@ def only_predicts(estimator: Any) -> bool:
     return own in (ClassifierMixin.score, RegressorMixin.score)
 
 
+def writes(estimator: Any) -> bool:
+    """Whether an estimator is told to write into what it is given.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> writes(make_pipeline(StandardScaler(copy=False)))
+    True
+    """
+    return any(
+        name.rpartition("__")[2] in _COPIES and value is False
+        for name, value in estimator.get_params(deep=True).items()
+    )
+
+
+_COPIES = frozenset({"copy", "copy_X", "copy_x", "copy_X_train"})
+
+
 def pairwise(estimator: Any) -> bool:
     """Whether a fold of its data has only some columns, too, or nobody knows."""
     try:
