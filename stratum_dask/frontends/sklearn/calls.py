@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -44,10 +45,15 @@ def read(iterable: Iterable[Any]) -> tuple[list[Any], list[Call]]:
     calls = []
     for wrapper, args, kwargs in raw:
         function = private.function_of(wrapper)
-        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound = _signature(function).bind(*args, **kwargs)
         bound.apply_defaults()
         calls.append(Call(function, dict(bound.arguments)))
     return raw, calls
+
+
+@functools.cache
+def _signature(function: Any) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 class Planner:
