@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+import dask.config
+
 from stratum_dask.config import settings
 from stratum_dask.graph import DataNode, Graph, Key, Task, reference
 from stratum_dask.optimizations.fingerprint.values import Encoder
@@ -21,6 +23,12 @@ from stratum_dask.optimizations.verdict import Refused, Role
 __all__ = ["Builder", "Literal", "Ref"]
 
 T = TypeVar("T")
+
+_ROLES: dict[bytes, Role] = {}
+_ROLES_KEPT = 10_000
+"""What contents may be merged. To look into a class that leads to a whole program
+takes a second, and its content, which has all that was looked at, does not change.
+"""
 
 
 class Ref(NamedTuple):
@@ -65,6 +73,8 @@ class Builder:
         self._nonce = uuid.uuid4().bytes
         self._encoder = Encoder(settings().fingerprint)
         self._judge = Judge()
+        said = dask.config.get("stratum.purity", None)
+        self._said = self._encoder.value(repr(said))
         self._known: dict[int, tuple[Any, Literal]] = {}
         self._made: dict[tuple[int, Callable[..., Any]], tuple[Any, Any]] = {}
         self._data: dict[int, tuple[Any, Ref]] = {}
@@ -85,12 +95,24 @@ class Builder:
         made: T = known[1]
         return made
 
+    def _role(self, obj: Any, token: bytes | None) -> Role:
+        """Whether it may be merged; looked into once for each content."""
+        if token is None:
+            return Role.REFUSE
+        key = self._said + token
+        role = _ROLES.get(key)
+        if role is None:
+            if len(_ROLES) >= _ROLES_KEPT:
+                _ROLES.clear()
+            role = _ROLES[key] = self._judge.value(obj).role
+        return role
+
     def literal(self, obj: Any) -> Literal:
         """An estimator, a scorer, or another small object."""
         known = self._known.get(id(obj))
         if known is None:
             token = self._read(obj)
-            role = self._judge.value(obj).role
+            role = self._role(obj, token)
             if token is not None and role is Role.BATCH:
                 token += self._nonce  # equal here, and never later
             if role is Role.REFUSE:
