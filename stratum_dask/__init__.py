@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stratum_dask.explanation import Explanation, explain
     from stratum_dask.optimizations.purity.declared import batch, impure, pure
     from stratum_dask.reporting import Report, report
+    from stratum_dask.search.search import Search
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ _HOMES = {
     "pure": "optimizations.purity.declared",
     "Report": "reporting",
     "report": "reporting",
+    "Search": "search.search",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "Explanation",
     "Report",
     "RuleError",
+    "Search",
     "StratumError",
     "StratumWarning",
     "batch",
