@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         StratumWarning,
     )
     from stratum_dask.explanation import Explanation, explain
+    from stratum_dask.frontends.skrub.plans import from_skrub
     from stratum_dask.optimizations.purity.declared import batch, impure, pure
     from stratum_dask.reporting import Report, report
     from stratum_dask.search.search import Search
@@ -39,6 +40,7 @@ _HOMES = {
     "StratumWarning": "errors",
     "Explanation": "explanation",
     "explain": "explanation",
+    "from_skrub": "frontends.skrub.plans",
     "batch": "optimizations.purity.declared",
     "impure": "optimizations.purity.declared",
     "pure": "optimizations.purity.declared",
@@ -61,6 +63,7 @@ __all__ = [
     "enable",
     "enabled",
     "explain",
+    "from_skrub",
     "impure",
     "pure",
     "report",

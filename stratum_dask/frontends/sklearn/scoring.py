@@ -27,9 +27,14 @@ def score(
     params: Ref | None,
 ) -> Ref:
     """Score a fitted model on some data."""
+    made = model.scored(scorer, X, y, params)
+    if made is not None:
+        return made
     given: Any = {} if params is None else params
     inside = _inside(scorer)
-    own = [s for s in inside if type(s) is PassthroughScorer and not model.only_predicts]
+    own = [
+        s for s in inside if type(s) is PassthroughScorer and not model.only_predicts
+    ]
     if not inside or (own and len(inside) > 1) or (own and own[0] is not scorer):
         what = builder.literal(scorer)
         return builder.call(steps.score_whole, what, model.whole(), X, y, given)
