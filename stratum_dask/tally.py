@@ -22,6 +22,9 @@ from stratum_dask.optimizations import Role, Submission
 
 __all__ = ["Refusal", "Tally", "name_of", "tally"]
 
+NAMED_BY_KEY = "stratum_named_by_key"
+"""Attribute of a function that does whatever its tasks' keys are called after."""
+
 
 class Refusal(NamedTuple):
     """Tasks that were not merged, or not for longer than one submission."""
@@ -89,7 +92,7 @@ def tally(submission: Submission) -> Tally:
             name = functions.get(id(func))
             if name is None:
                 name = name_of(key, node)
-                if subgraph(node) is None:
+                if subgraph(node) is None and not hasattr(func, NAMED_BY_KEY):
                     functions[id(func)] = name
             counts.merged[name] += 1
     for key, verdict in submission.verdicts.items():
@@ -105,7 +108,9 @@ def tally(submission: Submission) -> Tally:
 def name_of(key: Key, node: GraphNode) -> str:
     """The function's name; of a fused task, the name people see in the dashboard."""
     if isinstance(node, Task) and subgraph(node) is None:
-        return str(funcname(function_of(node)))
+        func = function_of(node)
+        if not hasattr(func, NAMED_BY_KEY):
+            return str(funcname(func))
     return str(key_split(key))
 
 

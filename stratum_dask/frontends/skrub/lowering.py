@@ -24,6 +24,7 @@ from stratum_dask.optimizations.purity.words import words
 
 __all__ = ["Learned", "Lowering", "NotUnderstood"]
 
+_WRAPPING = (steps.step_or_raise, steps.learned)
 _SMALL = (type(None), bool, int, float, complex, str, bytes)
 _QUIET = frozenset({"pandas", "numpy", "scipy", "sklearn", "skrub", "operator"})
 _WRITES = frozenset(
@@ -181,10 +182,7 @@ class Lowering:
 
     def _plain(self, ref: Ref) -> Ref:
         node = self.builder.graph.get(ref.key)
-        if isinstance(node, Task) and node.func in (
-            steps.step_or_raise,
-            steps.learned_or_raise,
-        ):
+        if isinstance(node, Task) and node.func in _WRAPPING:
             return self.builder.call(steps.result, ref)
         return ref
 
@@ -287,9 +285,8 @@ class Lowering:
 
     def _applied(self, impl: Any) -> Any:
         self(impl.target)
-        func = steps.learned_or_raise if self.raises else steps.learned
         fitted = self.learned[id(impl.target._skrub_impl)]
-        return self.builder.call(func, fitted, "estimator_", name="estimator")
+        return self.builder.call(steps.learned, fitted, "estimator_")
 
     def _apply(self, impl: Any) -> Any:
         estimator = self(impl.estimator) if self.fits else None

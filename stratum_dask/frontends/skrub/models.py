@@ -12,7 +12,6 @@ from stratum_dask.frontends.sklearn.private import (
     Scorer,
     routing_enabled,
 )
-from stratum_dask.frontends.sklearn.steps import ALONE
 from stratum_dask.frontends.skrub import private, steps
 from stratum_dask.frontends.skrub.lowering import Learned, Lowering, NotUnderstood
 
@@ -106,7 +105,7 @@ class PlanModel(models.Model):
         except Exception:  # noqa: BLE001 skrub itself evaluates it
             return None
         what, target = self.builder.literal(scorer), y
-        if isinstance(y, Literal) or (isinstance(y, str) and y == ALONE):
+        if isinstance(y, Literal):
             return None
         return self.builder.call(steps.score, what, self._last(), target, *answers)
 

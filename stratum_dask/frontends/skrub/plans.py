@@ -19,6 +19,9 @@ from stratum_dask.frontends.sklearn.builder import Builder, Ref
 from stratum_dask.frontends.skrub import models, private, steps
 from stratum_dask.frontends.skrub.lowering import Lowering
 from stratum_dask.graph import Task, reference
+from stratum_dask.optimizations.purity.declared import pure
+from stratum_dask.optimizations.purity.effects import declare
+from stratum_dask.optimizations.verdict import Effect
 from stratum_dask.sklearn import lazy
 
 __all__ = [
@@ -96,7 +99,7 @@ class _Later:
 
     def __init__(self, environment: Mapping[Any, Any]) -> None:
         self.builder = Builder(sklearn.get_config())
-        self.needs: list[Delayed] = []
+        self.needs: list[Any] = []
         self.environment = {k: self._value(v) for k, v in environment.items()}
 
     def _value(self, value: Any) -> Any:
@@ -247,7 +250,7 @@ def lazy_fit(search: Any, environment: Mapping[str, Any] | None = None) -> Delay
     data_op, own = search.data_op, getattr(search, "search", None)
     environment = _environment(data_op, environment, False)
     if own is None or any(map(is_dask_collection, environment.values())):
-        return delayed(_fit_whole)(search, environment)
+        return _later(_fit_whole, search, environment)
     shell = copy.copy(own)
     shell.estimator = private.XyPipeline(data_op, private.SharedDict(environment))
     grid = shell.estimator.get_param_grid()
@@ -257,10 +260,20 @@ def lazy_fit(search: Any, environment: Mapping[str, Any] | None = None) -> Delay
     try:
         X, y, shell.cv = _data(data_op, environment, own.cv)
     except Exception:  # noqa: BLE001 skrub itself does it, or tells what is wrong
-        return delayed(_fit_whole)(search, environment)
+        return _later(_fit_whole, search, environment)
     fitted = lazy.fit(shell, X, y)
     made = copy.copy(search)
-    return delayed(_finish_search, pure=False)(made, own, fitted)
+    return _later(_finish_search, made, own, fitted)
+
+
+def _finishing(func: Any) -> Any:
+    declare(func, Effect.ALIAS)
+    return pure(func)
+
+
+def _later(func: Any, *args: Any) -> Delayed:
+    made: Delayed = delayed(func)(*args)
+    return made
 
 
 def _grid_name(search: Any) -> str:
@@ -310,6 +323,7 @@ def _fit_whole(search: Any, environment: Mapping[str, Any]) -> Any:
     return copy.copy(search).fit(environment)
 
 
+@_finishing
 def _finish_search(search: Any, own: Any, fitted: Any) -> Any:
     """What ``skrub.ParamSearch.fit`` does once the search of scikit-learn has."""
     made = copy.copy(search)
@@ -348,12 +362,11 @@ def lazy_cross_validate(
             made = lazy.cross_validate(
                 pipeline, X, y, cv=split, return_estimator=learners, **given
             )
-            return delayed(_finish_validation)(made)
+            return _later(_finish_validation, made)
         except Exception:  # noqa: BLE001, S110 skrub itself does it, or tells why not
             pass
-    return delayed(_validate_whole)(
-        data_op, environment, cv, {**options, "keep_subsampling": keep_subsampling}
-    )
+    options = {**options, "keep_subsampling": keep_subsampling}
+    return _later(_validate_whole, data_op, environment, cv, options)
 
 
 def _validate_whole(
@@ -362,6 +375,7 @@ def _validate_whole(
     return data_op.skb.cross_validate(environment, cv=cv, **options)
 
 
+@_finishing
 def _finish_validation(found: dict[str, Any]) -> pd.DataFrame:
     made = dict(found)
     fitted = made.pop("estimator", None)

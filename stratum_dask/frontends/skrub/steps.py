@@ -25,6 +25,7 @@ from stratum_dask.optimizations.handles import privates
 from stratum_dask.optimizations.purity.declared import pure
 from stratum_dask.optimizations.purity.effects import declare
 from stratum_dask.optimizations.verdict import Effect
+from stratum_dask.tally import NAMED_BY_KEY
 
 __all__ = ["Slot", "Spec", "learned", "raising", "respond", "score", "step", "whole"]
 
@@ -135,16 +136,26 @@ def raising(func: Callable[..., Any]) -> Callable[..., Any]:
     return pure(run)
 
 
-step = task(_step)
-step_or_raise = raising(_step)
+@task
+def step(spec: Spec, known: Any, *results: Any) -> Any:
+    """Evaluate a node; what goes wrong is handed on."""
+    return _step(spec, known, *results)
 
 
-def _learned(fitted: Any, name: str) -> Any:
-    return Done(value(fitted.estimator[name]), 0.0, fitted.seconds)
+@raising
+def step_or_raise(spec: Spec, known: Any, *results: Any) -> Any:
+    """Evaluate a node; what goes wrong is raised."""
+    return _step(spec, known, *results)
 
 
-learned = task(_learned)
-learned_or_raise = raising(_learned)
+for _func in (step, step_or_raise):
+    setattr(_func, NAMED_BY_KEY, True)
+
+
+@task
+def learned(fitted: Any, name: str) -> Any:
+    """A part of what a node has learned."""
+    return Done(fitted.estimator[name], 0.0, fitted.seconds)
 
 
 @raising
