@@ -155,6 +155,7 @@ class ClusterEngine:
                 self.client.run_on_scheduler(_condemn, name=self.name, worker=worker)
                 self.client.run(
                     end_process,
+                    worker,
                     workers=[worker],
                     nanny=True,
                     wait=False,

@@ -61,9 +61,23 @@ def resolve(scheduler: Any) -> Any:
     )
 
 
+def _own_cluster(**options: Any) -> Any:
+    from distributed import LocalCluster, SpecCluster
+
+    class OwnCluster(LocalCluster):
+        def _update_worker_status(self, op: str, msg: Any) -> None:
+            # Not what SpecCluster does besides: give up a worker, and whatever it
+            # runs by then, that was lost twice or takes long to start anew.
+            above: Any = super(SpecCluster, self)
+            above._update_worker_status(op, msg)
+
+    made: Any = OwnCluster
+    return made(**options)
+
+
 def connect(place: Any, workers: int | None) -> tuple[Client, Any]:
     """A client of the search's own, and the cluster that it has to close, or None."""
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     cluster = None
     if place in ("threads", "processes"):
@@ -80,7 +94,7 @@ def connect(place: Any, workers: int | None) -> tuple[Client, Any]:
             "distributed.scheduler.worker-saturation": 1.0,
         }
         with dask.config.set(own):
-            cluster = place = LocalCluster(
+            cluster = place = _own_cluster(
                 processes=place == "processes",
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,

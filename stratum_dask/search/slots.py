@@ -30,8 +30,13 @@ class GivenUp(BaseException):
     """Raised in a thread whose candidate was given up; no ``except Exception`` has it."""
 
 
-async def end_process(dask_worker: Nanny) -> None:
-    """End the worker process of a nanny, which starts another one."""
+async def end_process(worker: str, dask_worker: Nanny) -> None:
+    """End a worker process by its nanny, which starts another one.
+
+    Nothing is done where it has ended by itself meanwhile.
+    """
+    if dask_worker.worker_address != worker:
+        return
     await dask_worker.kill(timeout=_SOON, reason="stratum-search: a stuck candidate")
 
 

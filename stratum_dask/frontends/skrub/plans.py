@@ -145,6 +145,24 @@ def _whole(data_op: Any, names: list[Any], *values: Any) -> Any:
 # -- searches ------------------------------------------------------------------
 
 
+class _GridSearch(ours.GridSearchCV):
+    def fit(self, *args: Any, **params: Any) -> Any:
+        with private.cheap_clones():
+            return super().fit(*args, **params)
+
+
+class _RandomizedSearch(ours.RandomizedSearchCV):
+    def fit(self, *args: Any, **params: Any) -> Any:
+        with private.cheap_clones():
+            return super().fit(*args, **params)
+
+
+_PLAIN: dict[type, Any] = {
+    _GridSearch: ours.GridSearchCV,
+    _RandomizedSearch: ours.RandomizedSearchCV,
+}
+
+
 def make_grid_search(data_op: Any, *, fitted: bool = False, **options: Any) -> Any:
     """`data_op.skb.make_grid_search`, whose fits share their equal steps.
 
@@ -172,7 +190,7 @@ def make_grid_search(data_op: Any, *, fitted: bool = False, **options: Any) -> A
     >>> make_grid_search(plan, fitted=True, cv=3).results_["C"].tolist()
     [0.1, 1.0]
     """
-    return _sharing(data_op, "make_grid_search", ours.GridSearchCV, fitted, options)
+    return _sharing(data_op, "make_grid_search", _GridSearch, fitted, options)
 
 
 def make_randomized_search(
@@ -188,7 +206,7 @@ def make_randomized_search(
         As in skrub; with ``backend="optuna"`` skrub itself does the search.
     """
     return _sharing(
-        data_op, "make_randomized_search", ours.RandomizedSearchCV, fitted, options
+        data_op, "make_randomized_search", _RandomizedSearch, fitted, options
     )
 
 
@@ -251,17 +269,20 @@ def lazy_fit(search: Any, environment: Mapping[str, Any] | None = None) -> Delay
     environment = _environment(data_op, environment, False)
     if own is None or any(map(is_dask_collection, environment.values())):
         return _later(_fit_whole, search, environment)
-    shell = copy.copy(own)
+    kind = _PLAIN.get(type(own), type(own))
+    shell = kind(**own.get_params(deep=False))
     shell.estimator = private.XyPipeline(data_op, private.SharedDict(environment))
     grid = shell.estimator.get_param_grid()
     setattr(shell, _grid_name(shell), grid)
     if shell.scoring is None and private.default_score is not None:
         shell.scoring = private.default_score
     try:
-        X, y, shell.cv = _data(data_op, environment, own.cv)
+        with private.cheap_clones():
+            X, y, shell.cv = _data(data_op, environment, own.cv)
     except Exception:  # noqa: BLE001 skrub itself does it, or tells what is wrong
         return _later(_fit_whole, search, environment)
-    fitted = lazy.fit(shell, X, y)
+    with private.cheap_clones():
+        fitted = lazy.fit(shell, X, y)
     made = copy.copy(search)
     return _later(_finish_search, made, own, fitted)
 
@@ -356,12 +377,13 @@ def lazy_cross_validate(
     collections = any(map(is_dask_collection, environment.values()))
     if not unusual and not collections:
         try:
-            X, y, split = _data(data_op, environment, cv)
-            learner = data_op.skb.make_learner()
-            pipeline = learner.__skrub_to_Xy_pipeline__(environment)
-            made = lazy.cross_validate(
-                pipeline, X, y, cv=split, return_estimator=learners, **given
-            )
+            with private.cheap_clones():
+                X, y, split = _data(data_op, environment, cv)
+                learner = data_op.skb.make_learner()
+                pipeline = learner.__skrub_to_Xy_pipeline__(environment)
+                made = lazy.cross_validate(
+                    pipeline, X, y, cv=split, return_estimator=learners, **given
+                )
             return _later(_finish_validation, made)
         except Exception:  # noqa: BLE001, S110 skrub itself does it, or tells why not
             pass

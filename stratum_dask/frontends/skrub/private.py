@@ -7,10 +7,15 @@ its own code of skrub's.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.metadata import version
 from typing import Any
 
 from stratum_dask.errors import StratumError
+from stratum_dask.frontends.sklearn.work import INSIDE
 from stratum_dask.optimizations.purity.words import words
 
 __all__ = [
@@ -29,6 +34,7 @@ __all__ = [
     "SkrubError",
     "XyPipeline",
     "blank",
+    "cheap_clones",
     "chosen",
     "config_context",
     "configuration",
@@ -122,6 +128,37 @@ EVALUATED_ALONE = frozenset(
     ["GetAttr", "GetItem", "Call", "CallMethod", "BinOp", "UnaryOp", "AsTuple"]
 )
 """Kinds whose result depends on their fields, and on nothing else."""
+
+
+_cloning: ContextVar[bool] = ContextVar("cloning", default=False)
+
+
+@contextmanager
+def cheap_clones() -> Iterator[None]:
+    """Clone plans without finding out, for each node, where the program stands.
+
+    skrub does that for every new node, and a clone then gets what its original
+    has: most of the time of a search with many small fits.
+    """
+    token = _cloning.set(True)
+    try:
+        yield
+    finally:
+        _cloning.reset(token)
+
+
+def _without_stack(original: Callable[[], Any]) -> Callable[[], Any]:
+    @functools.wraps(original)
+    def creation_stack() -> Any:
+        return None if _cloning.get() or INSIDE.get() else original()
+
+    return creation_stack
+
+
+if hasattr(_data_ops, "_data_op_creation_stack"):
+    _data_ops._data_op_creation_stack = _without_stack(
+        _data_ops._data_op_creation_stack
+    )
 
 
 def names(impl: Any) -> str | None:

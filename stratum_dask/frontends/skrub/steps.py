@@ -192,7 +192,8 @@ def whole(template: Any, names: tuple[int, ...], *fitted: Any) -> Any:
     names
         Which of its nodes has learned what, in the order of `nodes_of`.
     """
-    made = sklearn.base.clone(template)
+    with private.cheap_clones():
+        made = sklearn.base.clone(template)
     nodes = nodes_of(made.data_op)
     total = 0.0
     for number, each in zip(names, fitted, strict=True):
