@@ -13,7 +13,8 @@ Changing the import is the whole port:
 {'logisticregression__C': 1.0}
 
 Names, signatures and results are scikit-learn's. `lazy` has forms that return
-Delayed objects, `patch` is for code that one cannot edit.
+Delayed objects, `patch` is for code that one cannot edit, `count_tasks` tells what
+was saved.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from stratum_dask.errors import StratumWarning
 
 try:
     from stratum_dask.frontends.sklearn import lazy
+    from stratum_dask.frontends.sklearn.counting import count_tasks
     from stratum_dask.frontends.sklearn.patching import patch
     from stratum_dask.frontends.sklearn.search import (
         GridSearchCV,
@@ -46,12 +48,13 @@ except (ImportError, AttributeError, LookupError) as problem:
         HalvingGridSearchCV,
         HalvingRandomSearchCV,
         RandomizedSearchCV,
+        count_tasks,
         cross_val_predict,
         cross_val_score,
         cross_validate,
-        lazy,
         patch,
     )
+    from stratum_dask.frontends.apart import lazy as lazy  # type: ignore[no-redef]
 
     warnings.warn(
         f"stratum does not fit this version of scikit-learn and steps aside: "
@@ -66,6 +69,7 @@ __all__ = [
     "HalvingGridSearchCV",
     "HalvingRandomSearchCV",
     "RandomizedSearchCV",
+    "count_tasks",
     "cross_val_predict",
     "cross_val_score",
     "cross_validate",

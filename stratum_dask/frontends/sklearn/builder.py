@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from stratum_dask.config import settings
 from stratum_dask.graph import DataNode, Graph, Key, Task, reference
@@ -19,6 +19,8 @@ from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Refused, Role
 
 __all__ = ["Builder", "Literal", "Ref"]
+
+T = TypeVar("T")
 
 
 class Ref(NamedTuple):
@@ -64,6 +66,7 @@ class Builder:
         self._encoder = Encoder(settings().fingerprint)
         self._judge = Judge()
         self._known: dict[int, tuple[Any, Literal]] = {}
+        self._made: dict[tuple[int, Callable[..., Any]], tuple[Any, Any]] = {}
         self._data: dict[int, tuple[Any, Ref]] = {}
         token = self._read(self._config)
         self._prefix = self._encoder.digest(token or uuid.uuid4().bytes)
@@ -73,6 +76,14 @@ class Builder:
             return self._encoder.value(obj)
         except Refused:
             return None
+
+    def once(self, obj: Any, make: Callable[[Any], T]) -> T:
+        """``make(obj)``, made once for each object: there are many folds."""
+        known = self._made.get((id(obj), make))
+        if known is None:
+            known = self._made[id(obj), make] = obj, make(obj)
+        made: T = known[1]
+        return made
 
     def literal(self, obj: Any) -> Literal:
         """An estimator, a scorer, or another small object."""
@@ -134,7 +145,7 @@ class Builder:
             own = own or literal.token is None
             parts.append(literal.token or b"")
             values.append(literal.value)
-        more = {}
+        more: dict[str, Any] = {}
         if fit and own and self._ordered and self._last is not None:
             more["after"] = reference(self._last.key)
         if own:

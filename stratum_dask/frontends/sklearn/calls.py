@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +13,7 @@ from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.frontends.sklearn import models, private, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
+from stratum_dask.frontends.sklearn.careful import is_library, pairwise, writes
 from stratum_dask.frontends.sklearn.scoring import score
 from stratum_dask.frontends.sklearn.standins import Answers
 from stratum_dask.frontends.sklearn.work import Failed
@@ -42,10 +45,15 @@ def read(iterable: Iterable[Any]) -> tuple[list[Any], list[Call]]:
     calls = []
     for wrapper, args, kwargs in raw:
         function = private.function_of(wrapper)
-        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound = _signature(function).bind(*args, **kwargs)
         bound.apply_defaults()
         calls.append(Call(function, dict(bound.arguments)))
     return raw, calls
+
+
+@functools.cache
+def _signature(function: Any) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 class Planner:
@@ -71,8 +79,8 @@ class Planner:
         X, y = b.data(given["X"]), given["y"]
         train, test = (b.data(_rows(given[name])) for name in ("train", "test"))
         X_train, X_test = (b.call(steps.rows, X, rows) for rows in (train, test))
-        y_train: Ref | Literal
-        y_train = y_test = b.literal(steps.ALONE)
+        y_train: Ref | Literal = b.literal(steps.ALONE)
+        y_test = y_train
         if y is not None:
             data = b.data(y)
             y_train, y_test = (b.call(steps.rows, data, rows) for rows in (train, test))
@@ -83,7 +91,9 @@ class Planner:
         if call.predicts:
             node, X_test = model.reduced(X_test)
             methods = (given["method"],)
-            return Planned((b.call(steps.respond, node, X_test, methods, not model.quiet), node))
+            return Planned(
+                (b.call(steps.respond, node, X_test, methods, not model.quiet), node)
+            )
         score_params = given["score_params"] or {}
         scorer = given["scorer"]
         cut = self._params(X, score_params, test)
@@ -101,19 +111,26 @@ class Planner:
         return self.builder.call(steps.parameters, X, self.builder.data(given), rows)
 
     def _estimator(self, given: dict[str, Any]) -> Any:
-        """The estimator of a candidate; None where its parameters do not fit."""
+        """The estimator of a candidate; None where it is left to scikit-learn."""
         parameters = given.get("parameters")
         if parameters is None:
-            return given["estimator"]
+            return given["estimator"] if _in_steps(given["estimator"]) else None
         known = self._estimators.get(id(parameters))
         if known is None:
             try:
                 made = clone(given["estimator"])
                 made.set_params(**clone(parameters, safe=False))
+                made = made if _in_steps(made) else None
             except Exception:  # noqa: BLE001 scikit-learn will raise it again
                 made = None
-            known = self._estimators[id(parameters)] = parameters, made
+            known = parameters, made
+            if made is not None and is_library(type(made).set_params):
+                self._estimators[id(parameters)] = known
         return known[1]
+
+
+def _in_steps(estimator: Any) -> bool:
+    return not pairwise(estimator) and not writes(estimator)
 
 
 def _rows(indices: Any) -> Any:
@@ -130,7 +147,7 @@ class _Clock:
         return self.now
 
 
-class _Fitted(BaseEstimator):  # type: ignore[misc]
+class _Fitted(BaseEstimator):
     """Stands in for the estimator of a call whose fit has been done."""
 
     def __init__(self, clock: _Clock, seconds: float) -> None:
@@ -153,14 +170,17 @@ def replay(call: Call, results: Sequence[Any]) -> Any:
 def _predicted(call: Call, results: Sequence[Any]) -> Any:
     answer, fitted = results
     given = {**call.given, "fit_params": {}}
-    given["estimator"] = Answers(fitted.estimator, answer.value)
+    given["estimator"] = Answers(fitted.estimator, answer.value, False)
     return call.function(**given)
 
 
 def _scored(call: Call, results: Sequence[Any]) -> Any:
     given = dict(call.given)
     scores = [*results]
-    estimator = scores.pop().estimator if given["return_estimator"] else None
+    # A copy: tasks of others may have the same fitted steps.
+    estimator = (
+        copy.deepcopy(scores.pop().estimator) if given["return_estimator"] else None
+    )
     clock = _Clock()
     first = scores[0]
     told = iter([(first.value, first.seconds), *((s.value, 0.0) for s in scores[1:])])
@@ -194,5 +214,3 @@ def _length(X: Any) -> int:
 def failed(results: Sequence[Any]) -> bool:
     """Whether scikit-learn has to do a call again to tell what is wrong."""
     return not results or any(isinstance(r, Failed) for r in results)
-
-

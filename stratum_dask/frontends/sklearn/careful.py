@@ -7,11 +7,19 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
 
 from stratum_dask.frontends.sklearn.private import Scorer
 from stratum_dask.optimizations.purity.places import installed, root_of
 
-__all__ = ["has_callbacks", "is_library", "only_predicts", "quiet", "quiet_scorer"]
+__all__ = [
+    "has_callbacks",
+    "is_library",
+    "only_predicts",
+    "pairwise",
+    "quiet",
+    "quiet_scorer",
+]
 
 
 def is_library(obj: Any) -> bool:
@@ -69,6 +77,33 @@ def only_predicts(estimator: Any) -> bool:
     """Whether ``estimator.score`` needs no more than what it predicts."""
     own: Callable[..., Any] | None = getattr(type(estimator), "score", None)
     return own in (ClassifierMixin.score, RegressorMixin.score)
+
+
+def writes(estimator: Any) -> bool:
+    """Whether an estimator is told to write into what it is given.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> writes(make_pipeline(StandardScaler(copy=False)))
+    True
+    """
+    return any(
+        name.rpartition("__")[2] in _COPIES and value is False
+        for name, value in estimator.get_params(deep=True).items()
+    )
+
+
+_COPIES = frozenset({"copy", "copy_X", "copy_x", "copy_X_train"})
+
+
+def pairwise(estimator: Any) -> bool:
+    """Whether a fold of its data has only some columns, too, or nobody knows."""
+    try:
+        return bool(get_tags(estimator).input_tags.pairwise)
+    except Exception:  # noqa: BLE001 an estimator of somebody's own kind
+        return True
 
 
 def has_callbacks(estimator: Any) -> bool:

@@ -56,8 +56,10 @@ def join_pipeline(template: Any, *steps: Any) -> Any:
     new = with_members(
         template,
         "steps",
-        [(n, s if s in (None, "passthrough") else next(inside).estimator)
-         for n, s in template.steps],
+        [
+            (n, s if s in (None, "passthrough") else next(inside).estimator)
+            for n, s in template.steps
+        ],
     )
     return Fitted(new, None, seconds(steps[-1]))
 
@@ -111,7 +113,8 @@ def join_columns(
     inside = _by_name(names, list(zip(fitted, made, strict=True)))
     pasts = {n: Past(b.estimator, value(made)) for n, (b, made) in inside.items()}
     entries = [
-        (name, pasts.get(name, trans), cols) for name, trans, cols in template.transformers
+        (name, pasts.get(name, trans), cols)
+        for name, trans, cols in template.transformers
     ]
     shell = with_members(template, "transformers", entries, n_jobs=None)
     shell.remainder = pasts.get("remainder", template.remainder)
@@ -123,7 +126,11 @@ def join_columns(
         for name, trans, cols in shell.transformers_
     ]
     if hasattr(shell, "_remainder"):
-        shell._remainder = (shell._remainder[0], template.remainder, *shell._remainder[2:])
+        shell._remainder = (
+            shell._remainder[0],
+            template.remainder,
+            *shell._remainder[2:],
+        )
     spent = seconds(X) + seconds(parts) + sum(map(seconds, made)) + timer.seconds
     return Fitted(shell, out, spent)
 
@@ -210,7 +217,9 @@ def target(spec: Any, y: Any, copies: bool) -> Any:
 def join_target(template: Any, shell: Any, regressor: Any) -> Any:
     """A fitted `TransformedTargetRegressor` of its parts."""
     inner = regressor.estimator
-    new = with_members(shell.estimator, "regressor", template.regressor, regressor_=inner)
+    new = with_members(
+        shell.estimator, "regressor", template.regressor, regressor_=inner
+    )
     if hasattr(inner, "feature_names_in_"):
         new.feature_names_in_ = inner.feature_names_in_
     return Fitted(new, None, regressor.seconds + shell.seconds)

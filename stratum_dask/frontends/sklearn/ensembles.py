@@ -25,27 +25,33 @@ class TargetModel(Model):
         self.shell = shell
         self.regressor = regressor
         self.join = (composites.join_target, builder.literal(template), shell)
-        super().__init__(
-            builder, template, builder.call(*self.join, regressor.whole())
-        )
+        super().__init__(builder, template, builder.call(*self.join, regressor.whole()))
 
     def reduced(self, X: Ref) -> tuple[Ref, Ref]:
         inner, X = self.regressor.reduced(X)
         return self.builder.call(*self.join, inner), X
 
 
-@kind(TransformedTargetRegressor)
-def fit_target(builder: Builder, template: Any, given: Given) -> Model | None:
-    if template.regressor is None or given.params.names:
+def _target_spec(template: Any) -> tuple[Any, bool] | None:
+    """One with a probe in place of its regressor; whether it may write."""
+    if template.regressor is None:
         return None
     try:
         spec = with_members(template, "regressor", Probe(template.regressor))
     except Exception:  # noqa: BLE001 it will raise again where it is fitted
         return None
     # By itself: what the regressor does to its target is another question.
-    alone = with_members(template, "regressor", None)
+    return spec, not quiet(with_members(template, "regressor", None))
+
+
+@kind(TransformedTargetRegressor)
+def fit_target(builder: Builder, template: Any, given: Given) -> Model | None:
+    found = builder.once(template, _target_spec)
+    if found is None or given.params.names:
+        return None
+    spec, copies = found
     shell = builder.call(
-        composites.target, builder.literal(spec), given.y, not quiet(alone), fit=True
+        composites.target, builder.literal(spec), given.y, copies, fit=True
     )
     regressor = fit(builder, template.regressor, Given(given.X, shell))
     return TargetModel(builder, template, shell, regressor)
@@ -76,10 +82,9 @@ class EnsembleModel(Model):
         return node, X
 
 
-@kind(VotingClassifier)
-@kind(VotingRegressor)
-def fit_ensemble(builder: Builder, template: Any, given: Given) -> Model | None:
-    if template.verbose or given.params.names:
+def _members(template: Any) -> tuple[list[Any], Any] | None:
+    """The members of an ensemble, and a template with probes in place of them."""
+    if template.verbose:
         return None
     try:
         names = [name for name, _ in template.estimators]
@@ -88,12 +93,23 @@ def fit_ensemble(builder: Builder, template: Any, given: Given) -> Model | None:
             (n, e if isinstance(e, str) else Probe(e)) for n, e in template.estimators
         ]
         spec = with_members(template, "estimators", probes, n_jobs=None)
+        # What they are fitted to does not depend on how they will vote.
+        weights = template.weights
+        spec.weights = None if weights is None else [1] * len(weights)
     except Exception:  # noqa: BLE001 it will raise again where it is fitted
         return None
     if not inner or len(set(names)) < len(names):
         return None
-    # What they are fitted to does not depend on how they will vote.
-    spec.weights = None if template.weights is None else [1] * len(template.weights)
+    return inner, spec
+
+
+@kind(VotingClassifier)
+@kind(VotingRegressor)
+def fit_ensemble(builder: Builder, template: Any, given: Given) -> Model | None:
+    found = builder.once(template, _members)
+    if found is None or given.params.names:
+        return None
+    inner, spec = found
     y = builder.call(composites.target_of_ensemble, builder.literal(spec), given.y)
     members = [fit(builder, e, Given(given.X, y)) for e in inner]
     return EnsembleModel(builder, template, given, members)

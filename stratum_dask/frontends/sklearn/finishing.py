@@ -65,15 +65,17 @@ def _inside(config: dict[str, Any]) -> Iterator[None]:
         INSIDE.reset(token)
 
 
-class _Replaying(private.Parallel):  # type: ignore[misc]
+class _Replaying(private.Parallel):
     """Has the results of the calls that it will be given."""
 
-    results: list[Sequence[Any]]
+    results: Sequence[Sequence[Any]]
 
     def __call__(self, iterable: Iterable[Any]) -> Any:
         raw, calls = read(iterable)
         again = super().__call__
-        return told(calls, self.results, lambda rest: list(again([raw[i] for i in rest])))
+        return told(
+            calls, self.results, lambda rest: list(again([raw[i] for i in rest]))
+        )
 
 
 def _parallel(counts: Sequence[int], results: Sequence[Any]) -> Callable[..., Any]:

@@ -59,7 +59,7 @@ class Model:
 
     def transform(self, X: Ref) -> Ref:
         """What it makes of ``X``."""
-        copies = not quiet(self.template)
+        copies = not self.builder.once(self.template, quiet)
         return self.builder.call(steps.transform, self.node, X, copies)
 
     def reduced(self, X: Ref) -> tuple[Ref, Ref]:
@@ -79,7 +79,7 @@ class Model:
     @property
     def quiet(self) -> bool:
         """Whether what `reduced` gives writes into nothing."""
-        return quiet(self.template)
+        return self.builder.once(self.template, quiet)
 
     @property
     def only_predicts(self) -> bool:
@@ -140,6 +140,6 @@ def _call(builder: Builder, func: Any, estimator: Any, given: Given) -> Ref:
         given.y,
         given.params.given,
         dict(given.params.names),
-        not quiet(estimator),
+        not builder.once(estimator, quiet),
         fit=True,
     )

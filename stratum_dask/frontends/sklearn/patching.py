@@ -11,22 +11,25 @@ from typing import Any
 
 import sklearn.model_selection as ms
 
-from stratum_dask.frontends.sklearn import private, search, validation
+from stratum_dask.frontends.sklearn import search, validation
 from stratum_dask.optimizations.purity.places import installed
 
 __all__ = ["patch"]
 
 _FUNCTIONS = ("cross_val_predict", "cross_val_score", "cross_validate")
-_CLASSES = ("GridSearchCV", "RandomizedSearchCV")
-_HALVING = ("HalvingGridSearchCV", "HalvingRandomSearchCV")
+_CLASSES = (
+    "GridSearchCV",
+    "RandomizedSearchCV",
+    "HalvingGridSearchCV",
+    "HalvingRandomSearchCV",
+)
 
 _OURS: dict[str, Any] = {
     **{name: getattr(validation, name) for name in _FUNCTIONS},
-    **{name: getattr(search, name) for name in (*_CLASSES, *_HALVING)},
+    **{name: getattr(search, name) for name in _CLASSES},
 }
 _THEIRS: dict[str, Any] = {
     **{name: getattr(ms, name) for name in (*_FUNCTIONS, *_CLASSES)},
-    **{name: private.halving(name) for name in _HALVING},
 }
 
 _lock = threading.Lock()
@@ -53,12 +56,11 @@ def patch() -> Iterator[None]:
 
     Examples
     --------
-    >>> import sklearn.model_selection
+    >>> import sklearn.model_selection as ms
     >>> with patch():
-    ...     from sklearn.model_selection import GridSearchCV
-    ...     GridSearchCV.__module__
+    ...     ms.GridSearchCV.__module__
     'stratum_dask.frontends.sklearn.search'
-    >>> GridSearchCV.__module__
+    >>> ms.GridSearchCV.__module__
     'sklearn.model_selection._search'
     """
     global _blocks
@@ -77,7 +79,7 @@ def patch() -> Iterator[None]:
 
 def _begin() -> None:
     ours, theirs = _by_id(_OURS), _by_id(_THEIRS)
-    for names, name, obj in _namesakes(ours):
+    for names, name, _ in _namesakes(ours):
         _before.add((id(names), name))
     for names, name, obj in [*_own(theirs), *_namesakes(theirs)]:
         _found.append((names, name, obj))

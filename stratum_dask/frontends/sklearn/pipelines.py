@@ -80,7 +80,7 @@ def _begin(
     builder: Builder, pipeline: Any, given: Given
 ) -> tuple[list[Model], Any, Given] | None:
     """Fit all steps but the last one; that one, and what it is to be fitted to."""
-    steps = _steps(pipeline)
+    steps = builder.once(pipeline, _steps)
     if steps is None:
         return None
     params: dict[str, dict[str, str]] = {name: {} for name, _ in steps}
@@ -140,16 +140,12 @@ class ColumnsModel(Model):
             for name, model in self.branches.items()
         ]
         names = tuple(self.branches)
-        return call(
-            composites.join_columns_again, self.node, names, X, parts, *made
-        )
+        return call(composites.join_columns_again, self.node, names, X, parts, *made)
 
 
-@transforms(ColumnTransformer)
-def fit_transform_columns(
-    builder: Builder, template: Any, given: Given
-) -> tuple[Model, Ref] | None:
-    if template.verbose or given.params.names:
+def _branches(template: Any) -> tuple[dict[str, Any], Any] | None:
+    """The transformers by name, and a template with probes in place of them."""
+    if template.verbose:
         return None
     try:
         entries = [(name, trans, cols) for name, trans, cols in template.transformers]
@@ -158,17 +154,28 @@ def fit_transform_columns(
             return None
         if not isinstance(template.remainder, str):
             inner["remainder"] = template.remainder
-        probes = [(n, Probe(inner[n]) if n in inner else t, c) for n, t, c in entries]
-        # Whatever is handed on as it is need not be put together twice.
-        probes = [(n, _drop(t), c) for n, t, c in probes]
+        probes = [
+            # Whatever is handed on as it is need not be put together twice.
+            (n, Probe(inner[n]) if n in inner else _drop(t), c)
+            for n, t, c in entries
+        ]
         spec = with_members(template, "transformers", probes, n_jobs=None)
         spec.transformer_weights = None
-        spec.remainder = (
-            Probe(template.remainder) if "remainder" in inner else "drop"
-        )
+        spec.remainder = Probe(template.remainder) if "remainder" in inner else "drop"
         spec.set_output(transform="default")
     except Exception:  # noqa: BLE001 it will raise again where it is fitted
         return None
+    return inner, spec
+
+
+@transforms(ColumnTransformer)
+def fit_transform_columns(
+    builder: Builder, template: Any, given: Given
+) -> tuple[Model, Ref] | None:
+    found = builder.once(template, _branches)
+    if found is None or given.params.names:
+        return None
+    inner, spec = found
     call = builder.call
     shell = call(composites.columns, builder.literal(spec), given.X, given.y)
     branches, made = {}, []
@@ -199,7 +206,9 @@ class UnionModel(Model):
 
     def transform(self, X: Ref) -> Ref:
         made = [model.transform(X) for model in self.branches]
-        opened = tuple(not isinstance(t, str) for _, t in self.template.transformer_list)
+        opened = tuple(
+            not isinstance(t, str) for _, t in self.template.transformer_list
+        )
         return self.builder.call(
             composites.join_union_again, self.node, opened, X, *made
         )

@@ -13,7 +13,6 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-import sklearn.model_selection as ms
 from sklearn.metrics import _scorer
 from sklearn.model_selection import _search, _validation
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -31,7 +30,6 @@ __all__ = [
     "fit_and_predict",
     "fit_and_score",
     "function_of",
-    "halving",
     "rebound",
     "routing_enabled",
     "safe_indexing",
@@ -47,13 +45,6 @@ fit_and_score: Any = _validation._fit_and_score
 fit_and_predict: Any = _validation._fit_and_predict
 search_fit: Any = BaseSearchCV.fit
 validation: Any = _validation
-
-
-def halving(name: str) -> Any:
-    """One of the halving searches, which scikit-learn calls experimental."""
-    import sklearn.experimental.enable_halving_search_cv  # noqa: F401
-
-    return getattr(ms, name)
 
 
 def function_of(wrapper: Any) -> Any:
@@ -73,13 +64,14 @@ def rebound(func: Any, names: Mapping[str, Any]) -> Any:
 
     Examples
     --------
-    >>> import textwrap
-    >>> rebound(textwrap.dedent, {"len": lambda text: 0}).__name__
-    'dedent'
-    >>> rebound(textwrap.dedent, {"Parallel": None})
+    >>> import shutil
+    >>> which = rebound(shutil.which, {"os": None})
+    >>> which.__name__, which is shutil.which
+    ('which', False)
+    >>> rebound(shutil.which, {"Parallel": None})
     Traceback (most recent call last):
     ...
-    LookupError: dedent does not use the name 'Parallel'
+    LookupError: which does not use the name 'Parallel'
     """
     inner = inspect.unwrap(func)
     used = set(_names(inner.__code__))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import dask
+import dask.config
 import joblib
 from dask.base import get_scheduler
 from dask.delayed import Delayed
@@ -59,9 +61,16 @@ def place(n_jobs: int | None) -> Place:
     """
     if INSIDE.get():
         return Place(1)
-    if get_scheduler() is not None:
+    if _chosen():
         return Place(None)
     return Place(joblib.effective_n_jobs(n_jobs))
+
+
+def _chosen() -> bool:
+    """Whether a scheduler is configured, or there is a client."""
+    if "distributed" in sys.modules:
+        return get_scheduler() is not None
+    return dask.config.get("scheduler", None) is not None
 
 
 def _gather(*results: Any) -> list[Any]:

@@ -31,7 +31,7 @@ def score(
     if made is not None:
         return made
     given: Any = {} if params is None else params
-    inside = _inside(scorer)
+    inside = builder.once(scorer, _inside)
     own = [
         s for s in inside if type(s) is PassthroughScorer and not model.only_predicts
     ]
@@ -48,7 +48,8 @@ def score(
         for methods in asked
     ]
     copies = not all(type(s) is PassthroughScorer or quiet_scorer(s) for s in inside)
-    what = builder.literal(_shared(scorer, params))
+    shared = scorer if params is not None else builder.once(scorer, _shared)
+    what = builder.literal(shared)
     return builder.call(steps.score, what, node, y, given, copies, *answers)
 
 
@@ -67,13 +68,13 @@ def _methods(scorer: Any) -> tuple[str, ...]:
     return (method,) if isinstance(method, str) else tuple(method)
 
 
-def _shared(scorer: Any, params: Ref | None) -> Any:
+def _shared(scorer: Any) -> Any:
     """``scorer`` without the estimator that it holds, and that it does not look at."""
-    if params is not None or routing_enabled():
+    if routing_enabled():
         return scorer
     if type(scorer) is PassthroughScorer:
         return PassthroughScorer(None)
     if type(scorer) is not MultimetricScorer:
         return scorer
-    inside = {name: _shared(s, params) for name, s in scorer._scorers.items()}
+    inside = {name: _shared(s) for name, s in scorer._scorers.items()}
     return MultimetricScorer(scorers=inside, raise_exc=scorer._raise_exc)

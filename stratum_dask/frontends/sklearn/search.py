@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import sklearn.experimental.enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV as _GridSearchCV
+from sklearn.model_selection import HalvingGridSearchCV as _HalvingGridSearchCV
+from sklearn.model_selection import HalvingRandomSearchCV as _HalvingRandomSearchCV
 from sklearn.model_selection import RandomizedSearchCV as _RandomizedSearchCV
 
 from stratum_dask.frontends.sklearn.evaluate import Sharing
 from stratum_dask.frontends.sklearn.private import (
     BaseSearchCV,
-    halving,
     rebound,
     search_fit,
 )
@@ -23,27 +23,23 @@ __all__ = [
 ]
 
 
-class SharingSearch(BaseSearchCV):  # type: ignore[misc]
+class SharingSearch(BaseSearchCV):
     """A search whose equal steps are done once."""
 
     fit = rebound(search_fit, {"Parallel": Sharing})
 
 
-class GridSearchCV(_GridSearchCV, SharingSearch):  # type: ignore[misc]
+class GridSearchCV(_GridSearchCV, SharingSearch):
     __doc__ = _GridSearchCV.__doc__
 
 
-class RandomizedSearchCV(_RandomizedSearchCV, SharingSearch):  # type: ignore[misc]
+class RandomizedSearchCV(_RandomizedSearchCV, SharingSearch):
     __doc__ = _RandomizedSearchCV.__doc__
 
 
-class HalvingGridSearchCV(  # type: ignore[misc]
-    halving("HalvingGridSearchCV"), SharingSearch
-):
-    __doc__ = halving("HalvingGridSearchCV").__doc__
+class HalvingGridSearchCV(_HalvingGridSearchCV, SharingSearch):
+    __doc__ = _HalvingGridSearchCV.__doc__
 
 
-class HalvingRandomSearchCV(  # type: ignore[misc]
-    halving("HalvingRandomSearchCV"), SharingSearch
-):
-    __doc__ = halving("HalvingRandomSearchCV").__doc__
+class HalvingRandomSearchCV(_HalvingRandomSearchCV, SharingSearch):
+    __doc__ = _HalvingRandomSearchCV.__doc__

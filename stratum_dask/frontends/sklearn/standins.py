@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import get_tags
 
-from stratum_dask.frontends.sklearn.work import Missing
+from stratum_dask.frontends.sklearn.work import Missing, private
 
 __all__ = ["Answers", "Bound", "Past", "Probe", "with_members"]
 
@@ -105,7 +105,9 @@ class Past(_Standin):
 
     def transform(self, X: Any) -> Any:
         # Frames get other column names by those who put them together.
-        return copy.copy(self.result) if hasattr(self.result, "columns") else self.result
+        return (
+            copy.copy(self.result) if hasattr(self.result, "columns") else self.result
+        )
 
 
 class Bound(_Standin):
@@ -144,19 +146,23 @@ class Answers(_Standin):
         The estimator.
     known
         Name of a method -> what it answered.
+    copies
+        Whether each answer is a copy, which may be written into.
     """
 
-    def __init__(self, fitted: Any, known: Mapping[str, Any]) -> None:
+    def __init__(self, fitted: Any, known: Mapping[str, Any], copies: bool) -> None:
         self.fitted = fitted
         self.known = known
+        self.copies = copies
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("fitted", "known"):
+        if name.startswith("__") or name in ("fitted", "known", "copies"):
             raise AttributeError(name)
         if name in _RESPONSES:
             if name not in self.known:
                 raise AttributeError(name)
-            return _named(name, lambda X: self.known[name])
+            copied = private if self.copies else _same
+            return _named(name, lambda X: copied(self.known[name]))
         return getattr(self.fitted, name)
 
     def __sklearn_tags__(self) -> Any:
@@ -170,6 +176,10 @@ class Answers(_Standin):
 
     def score(self, X: Any, *args: Any, **params: Any) -> Any:
         return type(self.fitted).score(self, X, *args, **params)
+
+
+def _same(answer: Any) -> Any:
+    return answer
 
 
 def _named(name: str, method: Any) -> Any:

@@ -13,6 +13,7 @@ from stratum_dask.frontends.sklearn.private import (
     safe_indexing,
 )
 from stratum_dask.frontends.sklearn.standins import Answers
+from stratum_dask.frontends.sklearn.watching import Watch
 from stratum_dask.frontends.sklearn.work import (
     Done,
     Failed,
@@ -70,14 +71,16 @@ def fit(
     copies
         Whether it may write into what it is fitted to.
     """
-    data, target, more = _inputs(X, y, params, names, copies)
+    data, target, more, watch = _inputs(X, y, params, names, copies)
     timer = Timer()
     estimator = clone(template)
     if _alone(target):
         estimator.fit(data, **more)
     else:
         estimator.fit(data, target, **more)
-    return Fitted(estimator, None, seconds(X) + timer.seconds)
+    spent = timer.seconds
+    watch.check()
+    return Fitted(estimator, None, seconds(X) + spent)
 
 
 @task
@@ -85,7 +88,7 @@ def fit_transform(
     template: Any, X: Any, y: Any, params: Any, names: dict[str, str], copies: bool
 ) -> Any:
     """Fit a clone of a transformer as a pipeline would, see `fit`."""
-    data, target, more = _inputs(X, y, params, names, copies)
+    data, target, more, watch = _inputs(X, y, params, names, copies)
     timer = Timer()
     estimator = clone(template)
     if _alone(target):
@@ -94,18 +97,20 @@ def fit_transform(
         made = estimator.fit_transform(data, target, **more)
     else:
         made = estimator.fit(data, target, **more).transform(data)
-    return Fitted(estimator, made, seconds(X) + timer.seconds)
+    spent = timer.seconds
+    watch.check()
+    return Fitted(estimator, made, seconds(X) + spent)
 
 
 def _inputs(
     X: Any, y: Any, params: Any, names: dict[str, str], copies: bool
-) -> tuple[Any, Any, dict[str, Any]]:
+) -> tuple[Any, Any, dict[str, Any], Watch]:
     more = {name: value(params)[given] for name, given in names.items()}
     data, target = value(X), value(y)
-    if copies:
-        data, more = private(data), private(more)
-        target = private(target)
-    return data, target, more
+    if not copies:
+        return data, target, more, Watch()
+    data, target, more = private(data), private(target), private(more)
+    return data, target, more, Watch(data, target, more)
 
 
 def _alone(target: Any) -> bool:
@@ -115,32 +120,45 @@ def _alone(target: Any) -> bool:
 @task
 def transform(fitted: Any, X: Any, copies: bool) -> Any:
     """Transform with an estimator that is fitted."""
-    data = private(value(X)) if copies else value(X)
-    estimator = copy.deepcopy(fitted.estimator) if copies else fitted.estimator
+    estimator, data, watch = _asked(fitted, X, copies)
     timer = Timer()
-    return Done(estimator.transform(data), seconds(X) + timer.seconds)
+    made = estimator.transform(data)
+    spent = timer.seconds
+    watch.check()
+    return Done(made, seconds(X) + spent)
 
 
 @task
 def respond(fitted: Any, X: Any, methods: tuple[str, ...], copies: bool) -> Any:
     """What an estimator answers: by the first of ``methods`` that it has."""
-    data = private(value(X)) if copies else value(X)
-    estimator = copy.deepcopy(fitted.estimator) if copies else fitted.estimator
+    estimator, data, watch = _asked(fitted, X, copies)
     timer = Timer()
     name = next(m for m in methods if hasattr(estimator, m))
     answer = getattr(estimator, name)(data)
-    return Done({name: answer}, seconds(X) + timer.seconds, fitted.seconds)
+    spent = timer.seconds
+    watch.check()
+    return Done({name: answer}, seconds(X) + spent, fitted.seconds)
+
+
+def _asked(fitted: Any, X: Any, copies: bool) -> tuple[Any, Any, Watch]:
+    estimator, data = fitted.estimator, value(X)
+    if not copies:
+        return estimator, data, Watch()
+    estimator, data = copy.deepcopy(estimator), private(data)
+    return estimator, data, Watch(estimator, data)
 
 
 @task
-def score(scorer: Any, fitted: Any, y: Any, params: Any, copies: bool, *answers: Any) -> Any:
+def score(
+    scorer: Any, fitted: Any, y: Any, params: Any, copies: bool, *answers: Any
+) -> Any:
     """Score what an estimator has answered."""
     known = {name: a for each in answers for name, a in each.value.items()}
     target, more = value(y), value(params)
     if copies:
-        known, target, more = private(known), private(target), private(more)
+        target, more = private(target), private(more)
     timer = Timer()
-    estimator = Answers(fitted.estimator, known)
+    estimator = Answers(fitted.estimator, known, copies)
     if _alone(target):
         found = scorer(estimator, None, **more)
     else:
@@ -152,22 +170,23 @@ def score(scorer: Any, fitted: Any, y: Any, params: Any, copies: bool, *answers:
 @task
 def score_whole(scorer: Any, fitted: Any, X: Any, y: Any, params: Any) -> Any:
     """Score a whole estimator with a callable that may look at all of it."""
-    estimator = copy.deepcopy(fitted.estimator)
-    data, target, more = private(value(X)), value(y), private(value(params))
+    estimator, data, watch = _asked(fitted, X, True)
+    target, more = private(value(y)), private(value(params))
     timer = Timer()
     if _alone(target):
         found = scorer(estimator, data, **more)
     else:
-        found = scorer(estimator, data, private(target), **more)
+        found = scorer(estimator, data, target, **more)
+    watch.check()
     return _checked(found, seconds(X) + timer.seconds, fitted.seconds)
 
 
 @task
 def score_own(fitted: Any, X: Any, y: Any, params: Any, copies: bool) -> Any:
     """Score an estimator by a ``score`` method of its own."""
-    estimator, data, target, more = fitted.estimator, value(X), value(y), value(params)
+    estimator, data, watch = _asked(fitted, X, copies)
+    target, more = value(y), value(params)
     if copies:
-        estimator, data = copy.deepcopy(estimator), private(data)
         target, more = private(target), private(more)
     timer = Timer()
     found = (
@@ -175,6 +194,7 @@ def score_own(fitted: Any, X: Any, y: Any, params: Any, copies: bool) -> Any:
         if _alone(target)
         else estimator.score(data, target, **more)
     )
+    watch.check()
     return _checked(found, seconds(X) + timer.seconds, fitted.seconds)
 
 
@@ -193,4 +213,3 @@ def _is_number(found: Any) -> bool:
         except ValueError:
             return False
     return isinstance(found, numbers.Number)
-

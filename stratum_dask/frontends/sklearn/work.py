@@ -13,7 +13,7 @@ import copy
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import sklearn
 
@@ -132,5 +132,6 @@ def _task(func: F, passed_on: tuple[type, ...]) -> F:
         finally:
             INSIDE.reset(inside)
 
-    declare(run, Effect.ALIAS)
-    return pure(run)  # type: ignore[return-value]
+    made: Any = run
+    declare(made, Effect.ALIAS)
+    return cast(F, pure(made))
