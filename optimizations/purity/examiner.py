@@ -32,6 +32,7 @@ from stratum_dask.optimizations.purity.members import changes_itself
 from stratum_dask.optimizations.purity.places import (
     ALIASES,
     canonical,
+    dispatches,
     installed,
     label,
     opaque,
@@ -173,7 +174,11 @@ class Examiner:
         if known is None:
             return bytecode.look(func, self)
         found = as_evidence(name, known)
-        if func.__closure__ and root not in ("numpy", "pandas"):
+        if (
+            func.__closure__
+            and root not in ("numpy", "pandas")
+            and not dispatches(func)
+        ):
             inner = [c.cell_contents for c in func.__closure__ if filled(c)]
             other = [
                 i for i in inner if type(i) in values.SCALARS or not same_name(i, name)

@@ -134,7 +134,11 @@ class Builder:
         return known[1]
 
     def call(
-        self, func: Callable[..., Any], *args: Ref | Literal | Any, fit: bool = False
+        self,
+        func: Callable[..., Any],
+        *args: Ref | Literal | Any,
+        fit: bool = False,
+        name: str | None = None,
     ) -> Ref:
         """A task that calls ``func``, one of `work.task`.
 
@@ -146,8 +150,10 @@ class Builder:
             Results, literals, or plain strings, numbers, tuples of them.
         fit
             Whether this may draw random numbers: it then waits for what did before.
+        name
+            What people see; by default that of ``func``.
         """
-        name = func.__name__
+        name = name or func.__name__
         self.asked[name] += 1
         parts = [self._prefix, name.encode(), b":"]
         values: list[Any] = []

@@ -108,10 +108,15 @@ def pairwise(estimator: Any) -> bool:
 
 def has_callbacks(estimator: Any) -> bool:
     """Whether scikit-learn has to call somebody while it fits."""
-    if getattr(estimator, "_skl_callbacks", None):
+    if _callbacks(estimator):
         return True
     try:
         inner = estimator.get_params(deep=True).values()
     except Exception:  # noqa: BLE001 no estimator of scikit-learn's kind
         return False
-    return any(getattr(e, "_skl_callbacks", None) for e in inner)
+    return any(map(_callbacks, inner))
+
+
+def _callbacks(obj: Any) -> bool:
+    # Not by getattr: a parameter may be an object that has any attribute.
+    return bool(getattr(obj, "__dict__", {}).get("_skl_callbacks"))

@@ -70,6 +70,12 @@ class Model:
         """
         return self.whole(), X
 
+    def scored(
+        self, scorer: Any, X: Ref, y: Ref | Literal, params: Ref | None
+    ) -> Ref | None:
+        """Its score, where the model knows better than anybody how that is made."""
+        return None
+
     @property
     def quiet(self) -> bool:
         """Whether what `reduced` gives writes into nothing."""

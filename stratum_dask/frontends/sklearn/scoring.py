@@ -27,6 +27,9 @@ def score(
     params: Ref | None,
 ) -> Ref:
     """Score a fitted model on some data."""
+    made = model.scored(scorer, X, y, params)
+    if made is not None:
+        return made
     given: Any = {} if params is None else params
     inside = builder.once(scorer, _inside)
     own = [
