@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from distributed.utils import offload
@@ -15,13 +15,13 @@ from stratum_dask.graph import Key
 from stratum_dask.scheduler_plugins.retention.lineage import rebuild
 from stratum_dask.scheduler_plugins.store.asking import Workers
 from stratum_dask.scheduler_plugins.store.catalog import Row
+from stratum_dask.scheduler_plugins.store.choosing import Choice
 from stratum_dask.scheduler_plugins.store.container import Header
-from stratum_dask.scheduler_plugins.store.environment import entry_key, environment
 from stratum_dask.scheduler_plugins.store.known import Known
 
 if TYPE_CHECKING:
     from distributed import Scheduler
-    from distributed.scheduler import TaskState
+    from distributed.scheduler import WorkerState
 
     from stratum_dask.scheduler_plugins.plugin import StratumPlugin
     from stratum_dask.scheduler_plugins.store.service import StoreService
@@ -37,10 +37,8 @@ _REST = 60.0
 """Seconds without writing after a disk was full, or said no."""
 _SHARE = 20
 """After a look at what could be written leave the loop for so many times as long."""
-_PAYS = 2.0
-"""So many times as long as reading it a result must take to compute."""
-_LARGEST = 1 / 4
-"""No single entry may take more than this part of the store."""
+_SPARES = 9.0
+"""A worker that has tasks to run is left alone for so many times as long as it wrote."""
 
 
 class Writer:
@@ -63,6 +61,7 @@ class Writer:
         self, plugin: StratumPlugin, scheduler: Scheduler, service: StoreService
     ) -> None:
         self.known = Known()
+        self._choice = Choice(plugin, scheduler, service.store, self.known)
         self._plugin = plugin
         self._scheduler = scheduler
         self._service = service
@@ -71,9 +70,8 @@ class Writer:
         self._looking = asyncio.Lock()
         self._earliest = self._rests_until = 0.0
         self._changed = True
-        # What was made and not looked at yet; a dict keeps their order.
-        self._recent: dict[Key, None] = {}
         self._writing: dict[str, asyncio.Task[None]] = {}
+        self._spared: dict[str, float] = {}
         self._entries: set[str] = set()
 
     def start(self) -> None:
@@ -91,12 +89,12 @@ class Writer:
 
     def made(self, key: Key) -> None:
         """A result has arrived; called within a transition."""
-        self._recent[key] = None
+        self._choice.made(key)
         self._changed = True
 
     def forget(self, key: Key) -> None:
         """A task is gone; called within a transition."""
-        self._recent.pop(key, None)
+        self._choice.forget(key)
 
     @property
     def resting(self) -> bool:
@@ -109,8 +107,8 @@ class Writer:
         while self._clock is not None:
             await self._look(everything=True)
             left = len(self._writing)
-            if not self.resting:
-                left = len({*self._entries, *(e for _, e, _ in self._wanted(True))})
+            if not self.resting and not self._workers.mixed:
+                left += sum(1 for _ in self._choice.wanted(True, self._entries))
             rest = end - time.monotonic()
             if not left or rest <= 0:
                 return left
@@ -152,12 +150,10 @@ class Writer:
     def _hand_out(self, everything: bool = False) -> None:
         if self._clock is None:
             return
-        for ts, entry, _ in self._wanted(everything):
-            free = [
-                ws
-                for ws in ts.who_has or ()
-                if ws.address not in self._writing and self._workers.may(ws.address)
-            ]
+        if self._workers.mixed:
+            return
+        for ts, entry, _ in self._choice.wanted(everything, self._entries):
+            free = [ws for ws in ts.who_has or () if self._is_free(ws, everything)]
             if not free:
                 self.made(ts.key)  # look at it again
             elif not self._plugin.keep_intact(ts):
@@ -169,53 +165,15 @@ class Writer:
                 act = self._write(worker, ts.key, entry)
                 self._writing[worker] = asyncio.create_task(act)
 
-    def _wanted(self, everything: bool) -> Iterator[tuple[TaskState, str, float]]:
-        """What is worth writing and was not yet, with the seconds that it saves."""
-        if self._workers.mixed:
-            return
-        now, largest = time.monotonic(), self._service.store.options.limit * _LARGEST
-        seen: set[str] = set()
-        for key in self._candidates(everything):
-            ts = self._scheduler.tasks.get(key)
-            if ts is None or ts.state != "memory" or ts.actor or ts.nbytes > largest:
-                continue
-            entry = self._entry(key)
-            if entry in self._entries or entry in seen or self.known.has(entry, now):
-                continue
-            seconds = rebuild(ts, self._plugin.registry.seconds, there=self._stored)
-            if self._pays(seconds, ts.nbytes):
-                seen.add(entry)
-                yield ts, entry, seconds
-
-    def _entry(self, key: Key) -> str:
-        return entry_key(self._plugin.registry.fingerprints[key], environment())
-
-    def _stored(self, ts: TaskState) -> bool:
-        """Whether what a result is made of need not be computed next time."""
-        known = ts.key in self._plugin.registry.fingerprints
-        return known and self._entry(ts.key) in self.known.rows
-
-    def _pays(self, seconds: float, nbytes: int) -> bool:
-        store = self._service.store
-        least = _PAYS * store.bandwidth.seconds("array", nbytes)
-        return seconds >= max(least, store.options.min_seconds)
-
-    def _candidates(self, everything: bool) -> Iterator[Key]:
-        """What is kept, best first, then what has just been made, or all that lives."""
-        registry = self._plugin.registry
-        if self._plugin.retention is not None:
-            for candidate in self._plugin.retention.candidates():
-                yield candidate.key
-        recent = list(registry.seconds if everything else self._recent)
-        self._recent.clear()
-        for key in sorted(recent, key=lambda k: -registry.seconds.get(k, 0.0)):
-            ts = self._scheduler.tasks.get(key)
-            if ts is None or key in registry.passing or not registry.reusable(key):
-                continue
-            if self._plugin.is_intact(ts):
-                yield key
+    def _is_free(self, ws: WorkerState, now: bool) -> bool:
+        """Whether a worker may be asked to write."""
+        at = ws.address
+        if at in self._writing or not self._workers.may(at):
+            return False
+        return now or not ws.processing or time.monotonic() >= self._spared.get(at, 0.0)
 
     async def _write(self, worker: str, key: Key, entry: str) -> None:
+        start = time.monotonic()
         try:
             store, ts = self._service.store, self._scheduler.tasks[key]
             took = self._plugin.registry.seconds
@@ -232,6 +190,10 @@ class Writer:
                 seconds=seconds,
                 own=took.get(key, 0.0),
             )
+            if "seconds" in done:
+                self._choice.costs.learn(
+                    ts.type or "", ts.nbytes, float(done["seconds"])
+                )
             await self._take_in(worker, key, entry, done)
         except (OSError, KeyError, TimeoutError):  # the worker, or the task, is gone
             self.known.skip(entry, _LATER, time.monotonic())
@@ -240,6 +202,10 @@ class Writer:
         finally:
             self._entries.discard(entry)
             self._writing.pop(worker, None)
+            now = time.monotonic()
+            self._spared[worker] = now + _SPARES * (now - start)
+            for gone in self._spared.keys() - self._scheduler.workers.keys():
+                del self._spared[gone]
         if self._changed:
             self._earliest = 0.0
 

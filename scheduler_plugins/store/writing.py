@@ -10,10 +10,12 @@ import asyncio
 import errno
 import functools
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from stratum_dask.scheduler_plugins.store import compression as codecs
 from stratum_dask.scheduler_plugins.store.entries import Compression, Pickles
 from stratum_dask.scheduler_plugins.store.environment import environment
 from stratum_dask.scheduler_plugins.store.loading import entries_at
@@ -37,7 +39,10 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 async def install(dask_worker: Worker) -> dict[str, str]:
-    """Let a worker write when it is asked to; return what its results depend on."""
+    """Let a worker write when it is asked to; return what its results depend on.
+
+    Imports what writing needs: that is not a part of what the first write takes.
+    """
 
     async def handle(**request: Any) -> dict[str, Any]:
         return await write(dask_worker, **request)
@@ -45,6 +50,8 @@ async def install(dask_worker: Worker) -> dict[str, str]:
     if _POOL not in dask_worker.executors:  # a worker that closes shuts its own down
         dask_worker.executors[_POOL] = ThreadPoolExecutor(1, thread_name_prefix=_POOL)
     dask_worker.handlers[WRITE] = handle
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(dask_worker.executors[_POOL], codecs.available)
     return environment()
 
 
@@ -96,10 +103,11 @@ def _write(
     compression: Compression,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
+    start = time.perf_counter()
     try:
         written = entries_at(url, pickle, compression).write(entry, value, **facts)
     except NotStored as e:
-        return {"refused": str(e)}
+        return {"refused": str(e), "seconds": time.perf_counter() - start}
     except OSError as e:
         kind = "full" if e.errno in _FULL else "denied"
         return {"failed": kind, "detail": f"{e.strerror or e}: {url}"}
