@@ -119,7 +119,6 @@ KNOWN_DEFECTS = {
         "test_warnings_of_tasks_are_given_as_often_as_without_the_plugin",
     ),
     "classes of libraries that were patched, or set up anew, while a result lives": (
-        "test_patched_method_of_a_library_is_called",
         "test_display_option_of_pandas_is_that_of_now",
     ),
     "on a cluster isolated tasks do not see each other's writes": (
