@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import FunctionType
 from typing import NamedTuple
 
 from stratum_dask.graph import Key, Task
 from stratum_dask.optimizations import Role, Submission
+from stratum_dask.optimizations.flow import Flow
 from stratum_dask.optimizations.private import Isolated
+from stratum_dask.optimizations.verdict import Effect
 from stratum_dask.scheduler_plugins.registry import Registry
 
 __all__ = ["Foresight", "foresee"]
@@ -22,10 +25,17 @@ class Foresight(NamedTuple):
         Tasks whose fingerprints no other submission will ever have.
     looks
         Tasks whose functions only look, as their code shows.
+    quiet
+        Tasks whose functions are not seen to write into what they are given.
+    harmless
+        Tasks of libraries' functions that are known to write into nothing, and to
+        return something new.
     """
 
     passing: frozenset[Key] = frozenset()
     looks: frozenset[Key] = frozenset()
+    quiet: frozenset[Key] = frozenset()
+    harmless: frozenset[Key] = frozenset()
 
 
 def foresee(submission: Submission, registry: Registry) -> Foresight:
@@ -38,29 +48,53 @@ def foresee(submission: Submission, registry: Registry) -> Foresight:
     registry
         What lives.
     """
+    looks, quiet = _users(submission)
     return Foresight(
-        frozenset(_passing(submission, registry)), frozenset(_looks(submission))
+        frozenset(_passing(submission, registry)),
+        looks,
+        quiet,
+        frozenset(_harmless(submission)),
     )
 
 
-def _looks(submission: Submission) -> Iterator[Key]:
-    known: dict[int, bool] = {}
+def _harmless(submission: Submission) -> Iterator[Key]:
+    graph, known = submission.tasks, submission.encoder.effect
+    fresh = [
+        key
+        for key, node in graph.items()
+        if type(node) is Task
+        and node._dependencies
+        and type(node.func) is not FunctionType
+        and known(node.func) is Effect.FRESH
+    ]
+    if fresh:
+        flow = Flow(submission, graph)
+        yield from (key for key in fresh if flow.effect(key) is Effect.FRESH)
+
+
+def _users(submission: Submission) -> tuple[frozenset[Key], frozenset[Key]]:
+    """Which tasks only look, and which are not seen to write."""
+    known: dict[int, tuple[bool, bool]] = {}
+    found: tuple[set[Key], set[Key]] = set(), set()
     judge, looker = submission.encoder.judge, submission.looker
     for key, node in submission.tasks.items():
         if type(node) is not Task or not node._dependencies:
             continue
         func = node.func
-        looks = known.get(id(func))
-        if looks is None:
+        answers = known.get(id(func))
+        if answers is None:
+            looks = quiet = False
             if isinstance(func, Isolated):
                 looks = func.looks
             elif judge.function(func).verdict.role is Role.MERGE:
                 looks = looker.only_looks(func)
-            else:
-                looks = False
-            known[id(func)] = looks
-        if looks:
-            yield key
+                if type(func) is FunctionType:
+                    quiet = not judge.evidence(func).writes
+            answers = known[id(func)] = looks, quiet
+        for keys, holds in zip(found, answers, strict=True):
+            if holds:
+                keys.add(key)
+    return frozenset(found[0]), frozenset(found[1])
 
 
 def _passing(submission: Submission, registry: Registry) -> set[Key]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from stratum_dask.errors import ConfigError
-from stratum_dask.graph import Key, Task
+from stratum_dask.graph import Key
 from stratum_dask.optimizations import Submission
 from stratum_dask.scheduler_plugins.counting import Counting
 from stratum_dask.scheduler_plugins.foresight import Foresight, foresee
 from stratum_dask.scheduler_plugins.guard import Guard
+from stratum_dask.scheduler_plugins.learning import expect, learn
 from stratum_dask.scheduler_plugins.observer import Observer
 from stratum_dask.scheduler_plugins.offers import Offers
 from stratum_dask.scheduler_plugins.precaution import Precaution
@@ -82,7 +83,6 @@ class StratumPlugin(SchedulerPlugin):
             await self.store.close()
         self.store = await StoreService.open(self, scheduler)
         seam.install(scheduler, self)
-        leaving.install(scheduler, self)
         self.observer = Observer(scheduler, self)
         self.observer.start()
 
@@ -108,7 +108,15 @@ class StratumPlugin(SchedulerPlugin):
         except ConfigError as e:
             self.say_once(f"{e}\nUntil that is mended, no results are kept.")
             return
-        if chosen.budget:
+        if not chosen.budget:
+            return
+        try:
+            leaving.install(scheduler, self)
+        except (AttributeError, KeyError) as e:
+            self.say_once(
+                f"stratum keeps no results: this version of distributed has no {e}."
+            )
+        else:
             self.retention = Retention(
                 scheduler, self.registry, self._guard, chosen, self._is_on
             )
@@ -166,52 +174,21 @@ class StratumPlugin(SchedulerPlugin):
     def expect(self, submission: Submission, foreseen: Foresight) -> None:
         """Know who can write into what before Dask sends the first of the tasks."""
         assert self._scheduler is not None
-        registry, tasks = self.registry, self._scheduler.tasks
-        for kind in (submission.lookers, submission.copies):
-            registry.harmless.update(k for k in kind if k not in tasks)
-        for copy, source in submission.copies.items():
-            if copy not in tasks:
-                registry.private[copy] = frozenset([source])
-        registry.private.update(
-            (k, keys) for k, keys in submission.isolated.items() if k not in tasks
-        )
-        registry.looks.update(k for k in foreseen.looks if k not in tasks)
+        expect(self.registry, self._scheduler.tasks, submission, foreseen)
 
     def learn(self, submission: Submission, foreseen: Foresight) -> None:
         """Remember what a submission has put on the scheduler."""
         assert self._scheduler is not None
         registry, tasks = self.registry, self._scheduler.tasks
-        fingerprints, verdicts = submission.fingerprints, submission.verdicts
-        graph = submission.tasks
-        known = registry.fingerprints
-        there = graph.keys() <= tasks.keys() and graph.keys() <= fingerprints.keys()
-        if there and known.keys().isdisjoint(graph):
-            new: Collection[Key] = graph  # as nearly always
-        else:
-            new = [
-                k for k in graph if k in tasks and k not in known and k in fingerprints
-            ]
-        registry.add(
-            new,
-            fingerprints,
-            [k for k in new if isinstance(graph[k], Task) and k not in verdicts],
-        )
-        for kind in (submission.lookers, submission.copies):
-            registry.harmless.difference_update(k for k in kind if k not in tasks)
-        for keys in (submission.isolated, submission.copies):
-            for key in keys.keys() - tasks.keys():
-                registry.private.pop(key, None)
-        registry.looks.difference_update(k for k in foreseen.looks if k not in tasks)
+        learn(registry, tasks, submission, foreseen)
         if self._scheduler.address.startswith("inproc://"):
             for key in submission.outputs & tasks.keys():
                 registry.expose(key, None)  # its client has the very object
-        self._learn_edges(submission, new)
         counts = self._counting.count(submission)
         if self.observer is not None:
             self.observer.graph(counts)
         if self.retention is not None:
-            registry.passing.update(k for k in foreseen.passing if k in tasks)
-            self.retention.arrived(fingerprints.values())
+            self.retention.arrived(submission.fingerprints.values())
 
     def say_once(self, message: str) -> None:
         """Log what whoever runs the scheduler has to mend, and not once a graph."""
@@ -229,21 +206,6 @@ class StratumPlugin(SchedulerPlugin):
         """Whether ``task`` would outlive ``dependency`` had nothing been merged."""
         registry = self.registry
         return task in registry.merged or dependency in registry.borrowed.get(task, ())
-
-    def _learn_edges(self, submission: Submission, new: Iterable[Key]) -> None:
-        assert self._scheduler is not None
-        registry, before = self.registry, submission.original
-        targets = {*submission.replaced.values(), *submission.copies.values()}
-        registry.merged.update(targets & self._scheduler.tasks.keys())
-        if not targets:
-            return
-        for key in new:
-            needs = submission.tasks[key].dependencies
-            if targets.isdisjoint(needs):
-                continue
-            own = before.get(submission.split.get(key, key))
-            if own is not None and (left := (needs - own.dependencies) & targets):
-                registry.borrowed[key] = frozenset(left)
 
     # -- what Dask tells ---------------------------------------------------
 

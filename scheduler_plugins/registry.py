@@ -32,6 +32,8 @@ class Registry:
         Task -> keys of which it gets private copies.
     looks
         Tasks whose functions only look, as their code shows.
+    quiet
+        Tasks whose functions are not seen to write into what they are given.
     own
         Task -> how large its result may be at most to be known to share nothing with
         what the task was given.
@@ -69,6 +71,7 @@ class Registry:
         self.harmless: set[Key] = set()
         self.private: dict[Key, frozenset[Key]] = {}
         self.looks: set[Key] = set()
+        self.quiet: set[Key] = set()
         self.own: dict[Key, int] = {}
         self.exposed: dict[Key, Key | _Several] = {}
         self.shared: set[Key] = set()
@@ -88,6 +91,7 @@ class Registry:
         self._kinds = (
             self.harmless,
             self.looks,
+            self.quiet,
             self.shared,
             self.passing,
             self.merged,

@@ -17,8 +17,11 @@ os.environ["DASK_CONFIG"] = os.environ["DASK_ROOT_CONFIG"] = _EMPTY.name
 os.environ["DASK_STRATUM__ON_FAIL"] = "raise"
 os.environ["DASK_STRATUM__CHECK_INVARIANTS"] = "True"
 # Most tests say what is left once clients have let go: nothing. Those of retention
-# switch it on.
-os.environ["DASK_STRATUM__RETENTION__BUDGET"] = "0"
+# switch it on, and STRATUM_TEST_RETENTION=1 does so for all.
+_KEEP = bool(os.environ.get("STRATUM_TEST_RETENTION"))
+os.environ["DASK_STRATUM__RETENTION__BUDGET"] = "1 GB" if _KEEP else "0"
+if _KEEP:
+    os.environ["DASK_STRATUM__RETENTION__MIN_SECONDS"] = "0"
 
 import dask.config
 
@@ -118,7 +121,7 @@ KNOWN_DEFECTS = {
     "warnings of a merged task are given once": (
         "test_warnings_of_tasks_are_given_as_often_as_without_the_plugin",
     ),
-    "classes of libraries that were patched, or set up anew, while a result lives": (
+    "options of libraries that were set anew while a result lives": (
         "test_display_option_of_pandas_is_that_of_now",
     ),
     "on a cluster isolated tasks do not see each other's writes": (

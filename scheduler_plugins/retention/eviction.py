@@ -33,12 +33,12 @@ def victims(
         What one is worth; it rises when one that it is made of has been yielded. Only
         of those that seem to be worth least it is asked anew.
     budget, most
-        Bytes, and number of results, that may stay.
+        Bytes, and number of task states, that may stay.
     short
         Worker -> bytes that it needs back.
     """
     excess = sum(map(size, alone)) - budget
-    crowd = len(alone) - most
+    crowd = sum(one.states for one in alone.values()) - most
     if excess <= 0 and crowd <= 0 and not short:
         return
     tasks = list(alone)
@@ -56,7 +56,7 @@ def victims(
             heapq.heappush(heap, (now, i))
             continue
         excess -= size(ts)
-        crowd -= 1
+        crowd -= alone[ts].states
         for ws in crowded:
             short[ws] -= ts.nbytes
             if short[ws] <= 0:

@@ -37,8 +37,9 @@ logger = logging.getLogger("stratum_dask")
 
 _LARGEST = 1 / 4
 """No single result may take more than this part of the budget."""
-_MOST = 10_000
-"""More results than that are not kept, however small they are."""
+_MOST = 20_000
+"""Of more tasks than that the scheduler does not know for what is kept, however small
+it is: what a result is made of is known as long as it is there."""
 _EVERY = 0.5
 """Seconds between two looks at the cluster where nothing happens."""
 _REST = 20
@@ -260,7 +261,8 @@ class Retention:
             if self._worth.may_keep(ts, self.chosen.min_seconds, known):
                 fingerprint = self._registry.fingerprints[key]
                 self._policy.history.add(fingerprint)
-                found[key] = Kept(fingerprint, self._policy.floor, time())
+                states = self._worth.states(ts)
+                found[key] = Kept(fingerprint, self._policy.floor, time(), states)
         self._pins.pin(found)
         for key, one in found.items():
             self._worth.score(self._scheduler.tasks[key], one)

@@ -25,6 +25,8 @@ class Kept:
     """What the floor of the policy was when it was last of use."""
     used: float
     """When that was."""
+    states: int = 1
+    """Of how many tasks the scheduler knows only for it, at most."""
     score: float = 0.0
     """What it was worth when that was looked at last."""
 

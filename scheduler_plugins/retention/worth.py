@@ -11,7 +11,7 @@ from stratum_dask.scheduler_plugins.guard import Guard, copyable
 from stratum_dask.scheduler_plugins.registry import Registry
 from stratum_dask.scheduler_plugins.retention.lineage import rebuild
 from stratum_dask.scheduler_plugins.retention.pins import Kept, Pins
-from stratum_dask.scheduler_plugins.retention.policy import Policy
+from stratum_dask.scheduler_plugins.retention.policy import OVERHEAD, Policy
 
 if TYPE_CHECKING:
     from distributed.scheduler import TaskState
@@ -86,14 +86,21 @@ class Worth:
 
         return rebuild(ts, self._registry.seconds, stays)
 
+    def states(self, ts: TaskState) -> int:
+        """Of how many tasks the scheduler will know only for a result."""
+        counted: set[Key] = set()
+        rebuild(ts, self._registry.seconds, lambda dependency: False, counted)
+        return len(counted)
+
     def saved(self, ts: TaskState, counted: set[Key]) -> float:
         """Seconds that a result saves now, but for those that were counted before."""
         return rebuild(ts, self._registry.seconds, self._there_anyway, counted)
 
     def score(self, ts: TaskState, one: Kept) -> float:
         """What a kept result is worth, as of now."""
+        nbytes = ts.nbytes + OVERHEAD * (one.states - 1)
         one.score = self._policy.score(
-            one.fingerprint, one.floor, ts.nbytes, lambda score: self.seconds(ts, score)
+            one.fingerprint, one.floor, nbytes, lambda score: self.seconds(ts, score)
         )
         return one.score
 
