@@ -35,6 +35,7 @@ import dask
 import distributed
 import numpy as np
 import pandas as pd
+import psutil
 from distributed import Client, LocalCluster, SchedulerPlugin
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 
@@ -231,12 +232,20 @@ def total(values: np.ndarray[Any, Any]) -> float:
     return float(values.sum())
 
 
+def cpu_seconds() -> float:
+    """Of this process and its workers."""
+    me = psutil.Process()
+    found = [p.cpu_times() for p in (me, *me.children(recursive=True))]
+    return sum(times.user + times.system for times in found)
+
+
 def nothing(quick: bool) -> None:
     rounds, number, size = (2, 30, 200_000) if quick else (5, 60, 400_000)
     print(
         f"\nnothing gained, {number} programs of two steps, {rounds} rounds in alternation"
     )
     walls: dict[str, list[float]] = {"off": [], "on": []}
+    cpu: dict[str, list[float]] = {"off": [], "on": []}
     written = []
     with tempfile.TemporaryDirectory() as folder:
         for i in range(rounds):
@@ -247,17 +256,20 @@ def nothing(quick: bool) -> None:
                         dask.delayed(total)(dask.delayed(step)(j, size))
                         for j in range(number)
                     ]
-                    start = time.perf_counter()
+                    start, used = time.perf_counter(), cpu_seconds()
                     client.gather(client.compute(lazy))
                     walls[side].append(time.perf_counter() - start)
+                    cpu[side].append(cpu_seconds() - used)
                     if url is not None:
                         written.append(plugin.store.figures().bytes_written / 1e6)
-    ratios = [on / off for on, off in zip(walls["on"], walls["off"], strict=True)]
-    print(
-        f"wall with the store on / off: {statistics.median(ratios):.3f} "
-        f"({min(ratios):.3f}, {max(ratios):.3f}); {statistics.median(walls['off']):.2f} s "
-        f"off; written meanwhile {statistics.median(written):.0f} MB"
-    )
+    for name, sides in (("wall", walls), ("CPU", cpu)):
+        ratios = [on / off for on, off in zip(sides["on"], sides["off"], strict=True)]
+        print(
+            f"{name} seconds with the store on / off: {statistics.median(ratios):.3f} "
+            f"({min(ratios):.3f}, {max(ratios):.3f}); "
+            f"{statistics.median(sides['off']):.2f} s off"
+        )
+    print(f"written meanwhile: {statistics.median(written):.0f} MB")
 
 
 def main() -> None:

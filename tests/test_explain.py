@@ -57,7 +57,12 @@ def test_the_dict_is_plain_data():
     (refused,) = found["refused"]
     assert (refused["function"], refused["tasks"]) == ("roll", 2)
     assert refused["reason"]
-    assert [r["rule"] for r in found["rules"]] == ["unfuse", "merge", "isolate"]
+    assert [r["rule"] for r in found["rules"]] == [
+        "unfuse",
+        "merge",
+        "reuse",
+        "isolate",
+    ]
 
 
 def test_the_html_is_escaped():

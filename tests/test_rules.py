@@ -73,7 +73,7 @@ def test_left_out_by_configuration_nothing_is_merged():
 def test_an_unknown_name_lists_the_valid_ones():
     with pytest.raises(ConfigError) as e:
         configured(("merg", "isolate"))
-    for part in ("'merg'", "Did you mean 'merge'?", "unfuse, merge, isolate"):
+    for part in ("'merg'", "Did you mean 'merge'?", "unfuse, merge, reuse, isolate"):
         assert part in str(e.value)
 
 
@@ -86,7 +86,7 @@ def test_an_unknown_name_reaches_the_user_whatever_on_fail_says():
                 "stratum.rules": ["no"],
             }
         ),
-        pytest.raises(ConfigError, match="There are: unfuse, merge, isolate"),
+        pytest.raises(ConfigError, match="There are: unfuse, merge, reuse, isolate"),
     ):
         dask.compute(dask.delayed(neg)(1), scheduler="sync")
 

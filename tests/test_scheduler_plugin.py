@@ -607,5 +607,5 @@ async def test_a_wrong_configuration_there_is_told_once(c, s, ran, *workers):
         for _ in range(3):
             assert await c.gather(c.compute(list(program()))) == [10, 110]
     assert log.getvalue().count("marge") == 1
-    assert "unfuse, merge, isolate" in log.getvalue()
+    assert "unfuse, merge, reuse, isolate" in log.getvalue()
     assert ran["load"] == 6

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 
 import dask
 import numpy as np
@@ -358,8 +357,6 @@ def test_an_entry_that_fails_is_computed(tmp_path, harm, kind):
     async def test(lab):
         await lab.run(pipeline(), pipeline(60))
         lab.ran()
-        # What the index said a moment ago is still believed.
-        lab.store.store.catalog._looked = time.monotonic() + 3600
         for path in lab.paths():
             if path.exists():
                 harm(lab, path)
@@ -490,7 +487,7 @@ async def test_what_is_computed_after_all_runs_where_it_must(lab):
 
 @store_test()
 async def test_many_at_once_that_fail(lab):
-    programs = [pipeline(n) for n in range(50, 62)]
+    programs = [pipeline(n) for n in range(50, 56)]
     expected = await lab.run(*programs)
     for path in lab.paths():
         flip(lab, path)

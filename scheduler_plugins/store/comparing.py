@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -30,9 +31,27 @@ class _Content(Encoder):
         super().__init__()
         self._arrays: dict[int, Any] = {}
         self._dense: dict[int, Any] = {}
+        self._met: dict[object, object] = {}
 
     def mention(self, memory: Memory) -> None:
         pass
+
+    def alone(
+        self,
+        obj: object,
+        encode: Callable[[Any, Any], bytes],
+        mutable: bool = False,
+    ) -> tuple[bytes, tuple[object, ...]]:
+        place = id(obj), encode
+        if place not in self._met:
+            self._met[place] = obj
+            return super().alone(obj, encode, mutable)
+        # Once more, to compare: a compiled object may give other views of its memory.
+        arrays, self._arrays = self._arrays, {}
+        try:
+            return super().alone(obj, encode, mutable)
+        finally:
+            self._arrays = arrays
 
     def nested(self, obj: object, kind: Kind) -> bytes:
         if type(obj).__module__ == "numpy" and hasattr(obj, "__array_interface__"):

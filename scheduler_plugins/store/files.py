@@ -116,12 +116,8 @@ class LocalFiles:
         self.root = Path(os.path.abspath(root.expanduser()))
         self.url = self.root.as_uri()
         try:
-            if create and not self.root.exists():
-                self.root.parent.mkdir(parents=True, exist_ok=True)
-                with suppress(FileExistsError):
-                    self.root.mkdir(mode=0o700)
             if create:
-                (self.root / UNFINISHED).mkdir(mode=0o700, exist_ok=True)
+                self._make()
         except OSError as e:
             raise StoreError(
                 f"no store can be kept in {self.root}: {e.strerror}. Set "
@@ -129,6 +125,13 @@ class LocalFiles:
             ) from e
         if self.root.exists() and not self.root.is_dir():
             raise StoreError(f"{self.root} is no folder; a store needs one")
+
+    def _make(self) -> None:
+        if not self.root.exists():
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                self.root.mkdir(mode=0o700)
+        (self.root / UNFINISHED).mkdir(mode=0o700, exist_ok=True)
 
     def is_store(self) -> bool:
         """Whether somebody has made a store here before."""
@@ -141,6 +144,8 @@ class LocalFiles:
     def write(self, key: str, pieces: Sequence[memoryview]) -> None:
         final = self.path(key)
         # Its own name in a folder of its own: no listing and no reader meets it.
+        if not self.is_store():  # somebody has removed it
+            self._make()
         unfinished = self.root / UNFINISHED / f"{key}.{os.getpid()}.{uuid.uuid4().hex}"
         final.parent.mkdir(mode=0o700, exist_ok=True)
         try:

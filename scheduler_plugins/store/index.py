@@ -26,6 +26,8 @@ NAME = "index.sqlite"
 _VERSION = 1
 _PATIENCE = 2.0
 """Seconds to wait for another process that writes."""
+_AVOIDED = 10.0
+"""Seconds without the index after it was locked for longer than that."""
 _FRESH = 1.0
 """Seconds for which what other processes write need not be seen."""
 _COLUMNS = [field.name for field in fields(Row)]
@@ -64,7 +66,7 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._instead: Listing | None = None
         self._seen: tuple[object, ...] = ()
-        self._looked = float("-inf")
+        self._looked = self._avoided_until = float("-inf")
         self._rows: dict[str, Row] = {}
         self._do(lambda connection: None, None)
         self.reconcile()
@@ -165,7 +167,7 @@ class Index:
 
     def _do(self, act: Callable[[sqlite3.Connection], T], default: T) -> T:
         """Ask the index; where it cannot answer do without, and never fail."""
-        if self._instead is not None:
+        if self._instead is not None or time.monotonic() < self._avoided_until:
             return default
         with self._lock:
             for attempt in range(2):
@@ -179,6 +181,7 @@ class Index:
                 except sqlite3.DatabaseError as e:
                     text = str(e)
                     if isinstance(e, sqlite3.OperationalError) and "lock" in text:
+                        self._avoided_until = time.monotonic() + _AVOIDED
                         self._say(
                             f"the index {self.path} is locked by another process for "
                             f"more than {_PATIENCE:.0f} s; what this process would "

@@ -51,6 +51,11 @@ class Known:
         self.written += 1
         self.bytes_written += row.size
 
+    def forget(self, entry: str) -> None:
+        """Know that an entry cannot be used."""
+        if entry in self.rows:
+            self.rows = {key: row for key, row in self.rows.items() if key != entry}
+
     def skip(self, entry: str, seconds: float, now: float) -> None:
         """Do not try to write an entry for some time."""
         self._skipped[entry] = now + seconds

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import pickle
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from distributed.utils import offload
 
@@ -21,7 +23,7 @@ from stratum_dask.scheduler_plugins.store.environment import entry_key, environm
 from stratum_dask.scheduler_plugins.store.figures import StoreFigures
 from stratum_dask.scheduler_plugins.store.flushing import FLUSH
 from stratum_dask.scheduler_plugins.store.loading import READ, RECIPE, Load
-from stratum_dask.scheduler_plugins.store.options import options
+from stratum_dask.scheduler_plugins.store.options import Options, options
 from stratum_dask.scheduler_plugins.store.problems import REMEDIES, StoreError
 from stratum_dask.scheduler_plugins.store.recipes import Recipes
 from stratum_dask.scheduler_plugins.store.store import Store
@@ -36,7 +38,8 @@ __all__ = ["StoreService"]
 
 logger = logging.getLogger("stratum_dask")
 
-_STAYS = frozenset({"missing", "newer", "denied", "environment", "untrusted"})
+T = TypeVar("T")
+_STAYS = frozenset({"newer", "denied", "environment", "untrusted"})
 """Failures after which a file is left to whoever has put it there."""
 _HAPPENED = {
     "full": "the disk is full, and nothing is written for a minute",
@@ -64,9 +67,15 @@ class StoreService:
     """
 
     def __init__(
-        self, plugin: StratumPlugin, scheduler: Scheduler, store: Store
+        self,
+        plugin: StratumPlugin,
+        scheduler: Scheduler,
+        store: Store,
+        pool: ThreadPoolExecutor,
     ) -> None:
         self.store = store
+        # Not Dask's own thread, which messages wait for.
+        self._pool = pool
         self.recipes = Recipes()
         self.writer = Writer(plugin, scheduler, self)
         self._plugin = plugin
@@ -82,13 +91,15 @@ class StoreService:
         cls, plugin: StratumPlugin, scheduler: Scheduler
     ) -> StoreService | None:
         """The store that the configuration names, or None; never fails."""
+        store: Store | None = None
+        loop = asyncio.get_running_loop()
+        pool = ThreadPoolExecutor(1, thread_name_prefix="stratum-store")
+        act = functools.partial(_opened, plugin.say_once)
         try:
             chosen = options()
             if chosen.url is None:
                 return None
-            store = await offload(
-                lambda: Store(chosen, create=True, say=plugin.say_once)
-            )
+            store, size = await loop.run_in_executor(pool, act, chosen)
         except (ConfigError, StoreError) as e:
             plugin.say_once(f"{e}\nUntil that is mended, no results are stored.")
             return None
@@ -98,12 +109,17 @@ class StoreService:
                 "mended, no results are stored; `dask stratum store info` tries again."
             )
             return None
+        finally:
+            if store is None:
+                pool.shutdown(wait=False)
+        assert store is not None
         if (why := store.entries.why_no_pickles()) and chosen.pickle == "private":
             plugin.say_once(
                 f"the store {store.url} is used without pickles ({why}): models and "
                 f"other objects are not stored. To mend it: {REMEDIES['untrusted']}."
             )
-        service = cls(plugin, scheduler, store)
+        service = cls(plugin, scheduler, store, pool)
+        service.writer.known.seen(dict(store.rows()), size)
         scheduler.handlers[RECIPE] = service.recipe
         scheduler.handlers[FLUSH] = service.writer.flush
         service.writer.start()
@@ -120,11 +136,17 @@ class StoreService:
         for name in (RECIPE, FLUSH):
             self._scheduler.handlers.pop(name, None)
         self.recipes.clear()
-        await offload(self._close)
+        await self.run(self._close)
+        self._pool.shutdown(wait=False)
 
     def _close(self) -> None:
         self.remember()
         self.store.close()
+
+    async def run(self, act: Callable[..., T], *arguments: Any) -> T:
+        """Do what waits for a disk or a network, in the thread for that."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, act, *arguments)
 
     def figures(self) -> StoreFigures:
         """The state at this moment; asks neither disk nor index."""
@@ -145,7 +167,8 @@ class StoreService:
 
     def offer(self, submission: Submission) -> None:
         """Tell a graph what is stored. Not in the event loop."""
-        rows = self.store.rows()
+        # As they were a moment ago: a graph waits for no disk, and for no network.
+        rows = self.writer.known.rows
         if not rows:
             return
         here, chosen = environment(), self.store.options
@@ -248,7 +271,8 @@ class StoreService:
                 asyncio.get_running_loop().create_task(self._remove(entry))
 
     async def _remove(self, entry: str) -> None:
-        await offload(self.store.remove, [entry])
+        await self.run(self.store.remove, [entry])
+        self.writer.known.forget(entry)
         self._bad.discard(entry)
 
     def remember(self) -> None:
@@ -261,6 +285,11 @@ class StoreService:
         """Know that a task is gone."""
         self.recipes.drop(key)
         self.writer.forget(key)
+
+
+def _opened(say: Callable[[str], None], chosen: Options) -> tuple[Store, int]:
+    store = Store(chosen, create=True, say=say)
+    return store, store.size()
 
 
 def _pickled(recipe: Any, name: str) -> bytes:

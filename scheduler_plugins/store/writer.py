@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from distributed.utils import offload
 from tornado.ioloop import PeriodicCallback
 
 from stratum_dask.graph import Key
@@ -31,6 +30,8 @@ __all__ = ["Writer"]
 logger = logging.getLogger("stratum_dask")
 
 _EVERY = 0.25
+_REFRESH = 2.0
+"""Seconds for which what other processes write need not be seen."""
 _LATER = 2.0
 _NEVER = 7 * 24 * 3600.0
 _REST = 60.0
@@ -68,7 +69,7 @@ class Writer:
         self._workers = Workers(scheduler, service.fail)
         self._clock: PeriodicCallback | None = None
         self._looking = asyncio.Lock()
-        self._earliest = self._rests_until = 0.0
+        self._earliest = self._rests_until = self._looked = 0.0
         self._changed = True
         self._writing: dict[str, asyncio.Task[None]] = {}
         self._spared: dict[str, float] = {}
@@ -121,13 +122,20 @@ class Writer:
     # -- inside ------------------------------------------------------------
 
     async def _tick(self) -> None:
-        if not self._looking.locked() and time.monotonic() >= self._earliest:
+        if self._scheduler.plugins.get(self._plugin.name) is not self._plugin:
+            self.stop()  # it was unregistered
+            return
+        now = time.monotonic()
+        if self._looking.locked() or now < self._earliest:
+            return
+        if self._changed or now > self._looked + _REFRESH:
             await self._look()
 
     async def _look(self, everything: bool = False) -> None:
         async with self._looking:
             try:
-                self.known.seen(*await offload(self._ask_catalog))
+                self._looked = time.monotonic()
+                self.known.seen(*await self._service.run(self._ask_catalog))
                 start = time.monotonic()
                 if (everything or self._changed) and not self.resting:
                     self._changed = False
@@ -226,7 +234,7 @@ class Writer:
             self.made(key)
         else:
             header, size = Header(**done["header"]), int(done["size"])
-            row = await offload(self._know, header, size)
+            row = await self._service.run(self._know, header, size)
             if row is None:
                 self.known.skip(entry, _NEVER, now)
                 self._service.fail("elsewhere", f"{entry} is not there", worker)
