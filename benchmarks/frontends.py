@@ -128,7 +128,7 @@ STRATEGY = "columns__numbers__simpleimputer__strategy"
 
 def one_search(quick: bool) -> None:
     """One search: 3 preparations x 24 settings of a model x 3 folds."""
-    X, y = table(1_500 if quick else 12_000)
+    X, y = table(500 if quick else 12_000)
     grid = {
         STRATEGY: ["mean", "median", "most_frequent"],
         "model__max_depth": [2, 4, 6, 8, 10, 12],
@@ -144,7 +144,7 @@ def one_search(quick: bool) -> None:
 
 def twelve_searches(quick: bool) -> None:
     """Twelve searches of twelve agents, who have four of five candidates in common."""
-    X, y = table(1_500 if quick else 8_000)
+    X, y = table(500 if quick else 8_000)
     model = pipeline(DecisionTreeRegressor(random_state=0))
     common = {
         STRATEGY: ["mean", "median"],
@@ -168,7 +168,7 @@ def twelve_searches(quick: bool) -> None:
 
 def nothing_shared(quick: bool) -> None:
     """A search in which no two fits have a step in common."""
-    X, y = table(1_500 if quick else 12_000)
+    X, y = table(500 if quick else 12_000)
     X = X.filter(like="n").fillna(0.0).to_numpy()
     grid = {"max_depth": [4, 8, 12, 16], "min_samples_leaf": [1, 5, 20, 50]}
     compare(
