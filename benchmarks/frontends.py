@@ -9,19 +9,27 @@ with the smallest and largest of the rounds:
     python benchmarks/frontends.py --quick     # less data, for a first look
 
 CPU seconds are those of this process and of all that it has started.
+
+Part (c) runs each side in a process of its own. It compares with stratum-ai, too, if
+STRATUM_AI_PYTHON is the Python of an environment with ``stratum-ai``, ``psutil`` and
+``joblib<1.6`` (0.0.0.dev2 does not start with a newer one).
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import dask
@@ -81,7 +89,13 @@ def compare(title: str, sides: Mapping[str, Side], rounds: int, note: str = "") 
             expected = scores if expected is None else expected
             for one, other in zip(expected, scores, strict=True):
                 np.testing.assert_array_equal(one, other, err_msg=name)
-    first = next(iter(sides))
+    show(costs)
+    print("  all scores are equal" + (f"; {note}" if note else ""))
+
+
+def show(costs: Mapping[str, list[Cost]]) -> None:
+    """A line for each side; ratios are to the first one."""
+    first = next(iter(costs))
     print(f"  {'':34} {'wall s':>8} {'ratio':>20} {'CPU s':>8} {'ratio':>6}")
     for name, found in costs.items():
         walls = [c.wall / f.wall for c, f in zip(found, costs[first], strict=True)]
@@ -92,7 +106,6 @@ def compare(title: str, sides: Mapping[str, Side], rounds: int, note: str = "") 
             f"{statistics.median(c.cpu for c in found):8.2f} "
             f"{statistics.median(cpus):6.2f}"
         )
-    print("  all scores are equal" + (f"; {note}" if note else ""))
 
 
 # ------------------------------------------------------------------ scikit-learn
@@ -227,9 +240,47 @@ def sides_of(
     return sides
 
 
+def skrub_search(quick: bool) -> None:
+    """skrub: 2 preparations x 4 models x 3 folds, then 6 settings of one model."""
+    rows = "1500" if quick else "12000"
+    rounds = 1 if quick else 3
+    script = str(Path(__file__).with_name("frontends_skrub.py"))
+    names = {
+        "skrub": f"skrub, n_jobs={CORES}",
+        "ours": f"ours, n_jobs={CORES}",
+        "lazy": "ours, lazy, in one submission",
+    }
+    pythons = dict.fromkeys(names, sys.executable)
+    other = os.environ.get("STRATUM_AI_PYTHON")
+    if other:  # it pins skrub 0.8 and scikit-learn 1.8
+        names["stratum-ai"] = "stratum-ai"
+        pythons["stratum-ai"] = other
+    print("\n(c) skrub: 2 preparations x 4 models x 3 folds, then 6 settings of one")
+    costs: dict[str, list[Cost]] = {side: [] for side in names}
+    scores: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for side, python in pythons.items():
+            done = subprocess.run(
+                [python, script, side, rows], capture_output=True, text=True, check=True
+            )
+            found = json.loads(done.stdout.splitlines()[-1])
+            costs[side].append(Cost(found["wall"], found["cpu"]))
+            scores[side] = found["scores"]
+    show({names[side]: found for side, found in costs.items()})
+    for side in ("ours", "lazy"):
+        np.testing.assert_array_equal(scores[side], scores["skrub"], err_msg=side)
+    print("  ours are equal to skrub's")
+    if other:
+        differ = np.abs(np.subtract(scores["stratum-ai"], scores["skrub"])).max()
+        print(
+            f"  stratum-ai, with older libraries: scores differ by up to {differ:.2g}"
+        )
+
+
 PARTS: dict[str, Callable[[bool], None]] = {
     "a": one_search,
     "b": twelve_searches,
+    "c": skrub_search,
     "n": nothing_shared,
 }
 

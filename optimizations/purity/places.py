@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import types
 from importlib.machinery import ModuleSpec
+from typing import Any
 
 __all__ = [
     "ALIASES",
@@ -110,7 +111,8 @@ def _in_library(path: str) -> bool:
     )
 
 
-_DISPATCHES = functools.singledispatch(lambda _: None).__code__
+_dispatching: Any = functools.singledispatch(lambda _: None)
+_DISPATCHES = _dispatching.__code__
 
 
 def dispatches(func: types.FunctionType) -> bool:

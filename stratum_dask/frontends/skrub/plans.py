@@ -254,7 +254,7 @@ def cross_validate(
 # -- later ---------------------------------------------------------------------
 
 
-def lazy_fit(search: Any, environment: Mapping[str, Any] | None = None) -> Delayed:
+def lazy_fit(search: Any, environment: Mapping[str, Any]) -> Delayed:
     """``search.fit(environment)``, later: a Delayed of the fitted search.
 
     Parameters
@@ -263,7 +263,24 @@ def lazy_fit(search: Any, environment: Mapping[str, Any] | None = None) -> Delay
         What `make_grid_search` or `make_randomized_search` has made, of this package
         or of skrub.
     environment
-        Values of the variables; by default those that they were given.
+        Values of the variables, such as ``data_op.skb.get_data()``.
+
+    Examples
+    --------
+    >>> import dask, skrub
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from stratum_dask.skrub import lazy_fit, make_grid_search
+    >>> X, y = make_classification(random_state=0)
+    >>> searches = []
+    >>> for values in ([0.1, 1.0], [1.0, 10.0]):
+    ...     C = skrub.choose_from(values, name="C")
+    ...     plan = skrub.X().skb.apply(LogisticRegression(C=C), y=skrub.y())
+    ...     search = make_grid_search(plan, cv=3)
+    ...     searches.append(lazy_fit(search, {"X": X, "y": y}))
+    >>> one, other = dask.compute(*searches)
+    >>> len(one.results_), len(other.results_)
+    (2, 2)
     """
     data_op, own = search.data_op, getattr(search, "search", None)
     environment = _environment(data_op, environment, False)

@@ -214,7 +214,7 @@ def nodes_of(data_op: Any) -> list[Any]:
 def score(scorer: Any, fitted: Any, y: Any, *answers: Any) -> Any:
     """Score what a plan has answered."""
     known: Mapping[str, Any] = {n: a for each in answers for n, a in each.value.items()}
-    estimator = Answers(fitted.estimator.get("estimator_"), dict(known))
+    estimator = Answers(fitted.estimator.get("estimator_"), dict(known), copies=True)
     timer = Timer()
     found = scorer(estimator, None, value(y))
     spent = sum(map(seconds, answers)) + timer.seconds
