@@ -26,7 +26,7 @@ class Foresight(NamedTuple):
     looks
         Tasks whose functions only look, as their code shows.
     quiet
-        Tasks whose functions are not seen to write into what they are given.
+        Other tasks whose functions are not seen to write into what they are given.
     harmless
         Tasks of libraries' functions that are known to write into nothing, and to
         return something new.
@@ -59,14 +59,19 @@ def foresee(submission: Submission, registry: Registry) -> Foresight:
 
 def _harmless(submission: Submission) -> Iterator[Key]:
     graph, known = submission.tasks, submission.encoder.effect
-    fresh = [
-        key
-        for key, node in graph.items()
-        if type(node) is Task
-        and node._dependencies
-        and type(node.func) is not FunctionType
-        and known(node.func) is Effect.FRESH
-    ]
+    answers: dict[int, bool] = {}
+    fresh: list[Key] = []
+    for key, node in graph.items():
+        if type(node) is not Task or not node._dependencies:
+            continue
+        func = node.func
+        if type(func) is FunctionType:
+            continue
+        answer = answers.get(id(func))
+        if answer is None:
+            answer = answers[id(func)] = known(func) is Effect.FRESH
+        if answer:
+            fresh.append(key)
     if fresh:
         flow = Flow(submission, graph)
         yield from (key for key in fresh if flow.effect(key) is Effect.FRESH)
@@ -75,7 +80,8 @@ def _harmless(submission: Submission) -> Iterator[Key]:
 def _users(submission: Submission) -> tuple[frozenset[Key], frozenset[Key]]:
     """Which tasks only look, and which are not seen to write."""
     known: dict[int, tuple[bool, bool]] = {}
-    found: tuple[set[Key], set[Key]] = set(), set()
+    all_looks: list[Key] = []
+    all_quiet: list[Key] = []
     judge, looker = submission.encoder.judge, submission.looker
     for key, node in submission.tasks.items():
         if type(node) is not Task or not node._dependencies:
@@ -91,10 +97,11 @@ def _users(submission: Submission) -> tuple[frozenset[Key], frozenset[Key]]:
                 if type(func) is FunctionType:
                     quiet = not judge.evidence(func).writes
             answers = known[id(func)] = looks, quiet
-        for keys, holds in zip(found, answers, strict=True):
-            if holds:
-                keys.add(key)
-    return frozenset(found[0]), frozenset(found[1])
+        if answers[0]:
+            all_looks.append(key)
+        elif answers[1]:
+            all_quiet.append(key)
+    return frozenset(all_looks), frozenset(all_quiet)
 
 
 def _passing(submission: Submission, registry: Registry) -> set[Key]:

@@ -38,8 +38,9 @@ def expect(
     registry.private.update(
         (k, keys) for k, keys in submission.isolated.items() if k not in tasks
     )
-    registry.looks.update(k for k in foreseen.looks if k not in tasks)
-    registry.quiet.update(k for k in foreseen.quiet if k not in tasks)
+    # Not by a loop of our own: a graph may be large.
+    registry.looks.update(foreseen.looks.difference(tasks))
+    registry.quiet.update(foreseen.quiet.difference(tasks))
 
 
 def learn(
@@ -72,8 +73,8 @@ def learn(
     for keys in (submission.isolated, submission.copies):
         for key in keys.keys() - tasks.keys():
             registry.private.pop(key, None)
-    registry.looks.difference_update(k for k in foreseen.looks if k not in tasks)
-    registry.quiet.difference_update(k for k in foreseen.quiet if k not in tasks)
+    registry.looks.difference_update(foreseen.looks.difference(tasks))
+    registry.quiet.difference_update(foreseen.quiet.difference(tasks))
     registry.passing.update(k for k in foreseen.passing if k in tasks)
     _edges(registry, tasks, submission, new)
 

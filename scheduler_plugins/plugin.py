@@ -57,6 +57,7 @@ class StratumPlugin(SchedulerPlugin):
 
     def __init__(self) -> None:
         self.registry = Registry()
+        self._fingerprints = self.registry.fingerprints
         self.total = Tally()
         self.failures = 0
         self.retention: Retention | None = None
@@ -226,7 +227,7 @@ class StratumPlugin(SchedulerPlugin):
             if ts.suspicious and self.retention is not None:
                 self.retention.spare(ts.processing_on)
         elif finish == "memory":
-            if start == "processing" and key in self.registry.fingerprints:
+            if start == "processing" and key in self._fingerprints:
                 seconds = self._counting.made(key, kwargs.get("startstops") or ())
                 if self.store is not None:
                     self.store.writer.made(key)

@@ -64,7 +64,7 @@ class Precaution:
         least, seconds = self._min_seconds, self._registry.seconds
         for user in ts.dependents:
             if user.waiting_on or user.state != "waiting":
-                continue
+                continue  # needs more than this, or was sent, or is not wanted
             if 0 <= user.prefix.duration_average < least:
                 for need in user.dependencies:
                     if seconds.get(need.key, 0.0) >= least:

@@ -33,7 +33,7 @@ class Registry:
     looks
         Tasks whose functions only look, as their code shows.
     quiet
-        Tasks whose functions are not seen to write into what they are given.
+        Other tasks whose functions are not seen to write into what they are given.
     own
         Task -> how large its result may be at most to be known to share nothing with
         what the task was given.
