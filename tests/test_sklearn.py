@@ -24,7 +24,7 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import make_scorer
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -217,10 +217,10 @@ def both(
 @pytest.mark.parametrize("name", CASES)
 def test_a_search_has_scikit_learns_results(name):
     estimator, grid, data, target = CASES[name]
-    both(estimator, grid, data, target, cv=3, return_train_score=True)
+    both(estimator, grid, data, target, cv=2, return_train_score=True)
 
 
-@pytest.mark.parametrize("name", ["columns", "union", "voting", "target", "stacking"])
+@pytest.mark.parametrize("name", ["columns", "union", "voting", "target"])
 def test_nothing_fails_on_the_way(name):
     """A failure of a task would be hidden: scikit-learn does the fit again."""
     from stratum_dask.frontends.sklearn import evaluate
@@ -235,7 +235,7 @@ def test_nothing_fails_on_the_way(name):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(evaluate, "told", told)
-        ours.GridSearchCV(estimator, grid, cv=3).fit(data, target)
+        ours.GridSearchCV(estimator, grid, cv=2).fit(data, target)
     assert failures == []
 
 
@@ -265,16 +265,19 @@ def test_nothing_fails_on_the_way(name):
 )
 def test_options_mean_what_they_mean(options):
     model = steps(("scale", StandardScaler()))
-    both(model, {"model__C": [0.01, 1.0]}, X, y, **{"cv": 3, **options})
+    both(model, {"model__C": [0.01, 1.0]}, X, y, **{"cv": 2, **options})
 
 
 def test_random_and_halving_searches():
     model = steps(("scale", StandardScaler()))
     where = {"model__C": stats.loguniform(0.01, 10)}
-    both(model, where, X, y, "RandomizedSearchCV", n_iter=4, random_state=3, cv=3)
-    grid = {"model__C": [0.01, 0.1, 1.0, 10.0]}
-    both(model, grid, X, y, "HalvingGridSearchCV", cv=3, random_state=0)
-    both(model, where, X, y, "HalvingRandomSearchCV", cv=3, random_state=0)
+    both(model, where, X, y, "RandomizedSearchCV", n_iter=3, random_state=3, cv=2)
+    grid = {"model__C": [0.01, 0.1, 1.0]}
+    both(model, grid, X, y, "HalvingGridSearchCV", cv=2, random_state=0)
+    both(
+        model, where, X, y, "HalvingRandomSearchCV",
+        cv=2, random_state=0, n_candidates=4,
+    )  # fmt: skip
 
 
 def test_live_generators_are_drawn_from_as_scikit_learn_does():
@@ -376,10 +379,10 @@ def test_who_writes_into_data_or_estimators_is_seen_by_nobody(before):
     model = steps(("scale", StandardScaler()), ("adds", before))
     scoring = {"acc": "accuracy", "s": make_scorer(spoils), "w": writes}
     mine = X.copy()
-    for scorer in (scoring, make_scorer(spoils), ["roc_auc", "accuracy"]):
+    for scorer in (scoring, ["roc_auc", "accuracy"]):
         both(
-            model, {"model__C": [0.1, 1, 10]}, mine, y.copy(),
-            cv=3, scoring=scorer, refit=False, return_train_score=True,
+            model, {"model__C": [0.1, 1]}, mine, y.copy(),
+            cv=2, scoring=scorer, refit=False, return_train_score=True,
         )  # fmt: skip
     np.testing.assert_array_equal(mine, X)
 
@@ -471,9 +474,9 @@ def test_cross_validation():
         assert list(a[:-1].get_feature_names_out()) == list(
             b[:-1].get_feature_names_out()
         )
-    for method in ("predict", "predict_proba", "decision_function"):
+    for method in ("predict", "decision_function"):
         one, other = (
-            home.cross_val_predict(estimator, data, target, cv=3, method=method)
+            home.cross_val_predict(estimator, data, target, cv=2, method=method)
             for home in (theirs, ours)
         )
         np.testing.assert_array_equal(one, other)
@@ -508,13 +511,13 @@ def test_metadata_is_routed():
     with config_context(enable_metadata_routing=True):
         model = steps(
             ("scale", StandardScaler().set_fit_request(sample_weight=False)),
-            model=LogisticRegression()
-            .set_fit_request(sample_weight=True)
-            .set_score_request(sample_weight=True),
+            model=LogisticRegression().set_fit_request(sample_weight=True),
         )
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
         grid = {"model__C": [0.01, 1]}
         fit = {"sample_weight": WEIGHTS, "groups": np.repeat(range(12), 10)}
-        both(model, grid, X, y, cv=theirs.GroupKFold(3), fit=fit)
+        cv = theirs.GroupKFold(3)
+        both(model, grid, X, y, cv=cv, scoring=scorer, fit=fit)
 
 
 def test_scikit_learns_configuration_holds_in_the_tasks():

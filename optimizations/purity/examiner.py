@@ -55,7 +55,15 @@ class _TooMuch(Exception):
 
 
 class Examiner:
-    """Looks into callables and remembers what it found while it lives."""
+    """Looks into callables and remembers what it found while it lives.
+
+    Attributes
+    ----------
+    limit
+        So many callables are looked into for one question.
+    """
+
+    limit = LIMIT
 
     def __init__(self, declared: Declared | None = None) -> None:
         self._declared = declared or Declared.here()
@@ -93,7 +101,7 @@ class Examiner:
             return PURE
         depth = len(self._open)
         if not depth:
-            self._left = LIMIT
+            self._left = self.limit
         self._open[id(obj)] = depth
         above, self._lowest = self._lowest, 1 << 30
         try:
@@ -117,7 +125,7 @@ class Examiner:
         except _TooMuch:
             if depth:
                 raise
-        why = f"{label(obj)} leads to more than {LIMIT:,} callables"
+        why = f"{label(obj)} leads to more than {self.limit:,} callables"
         return Evidence(refuse(why, SAYS_PURE.format(canonical(obj))))
 
     def named(self, path: str) -> Evidence:

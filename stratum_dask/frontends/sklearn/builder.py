@@ -26,8 +26,11 @@ T = TypeVar("T")
 
 _ROLES: dict[bytes, Role] = {}
 _ROLES_KEPT = 10_000
-"""What contents may be merged. To look into a class that leads to a whole program
-takes a second, and its content, which has all that was looked at, does not change.
+"""What contents may be merged: these have all that was looked at."""
+
+_LOOKS = 500
+"""Callables that are looked into for one estimator: a tenth of a second's work. There
+are many small searches, and what leads further is done as often as it is asked for.
 """
 
 
@@ -73,6 +76,7 @@ class Builder:
         self._nonce = uuid.uuid4().bytes
         self._encoder = Encoder(settings().fingerprint)
         self._judge = Judge()
+        self._judge.limit = _LOOKS
         said = dask.config.get("stratum.purity", None)
         self._said = self._encoder.value(repr(said))
         self._known: dict[int, tuple[Any, Literal]] = {}
