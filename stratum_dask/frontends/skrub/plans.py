@@ -301,7 +301,8 @@ def lazy_fit(search: Any, environment: Mapping[str, Any]) -> Delayed:
     with private.cheap_clones():
         fitted = lazy.fit(shell, X, y)
     made = copy.copy(search)
-    return _later(_finish_search, made, own, fitted)
+    made.search = kind(**own.get_params(deep=False))
+    return _later(_finish_search, made, fitted)
 
 
 def _finishing(func: Any) -> Any:
@@ -362,11 +363,10 @@ def _fit_whole(search: Any, environment: Mapping[str, Any]) -> Any:
 
 
 @_finishing
-def _finish_search(search: Any, own: Any, fitted: Any) -> Any:
+def _finish_search(search: Any, fitted: Any) -> Any:
     """What ``skrub.ParamSearch.fit`` does once the search of scikit-learn has."""
     made = copy.copy(search)
-    made.search = own
-    made.refit_ = own.refit
+    made.refit_ = made.search.refit
     for name in private.FITTED:
         if hasattr(fitted, name):
             setattr(made, name, getattr(fitted, name))
