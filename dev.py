@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = str(BIN / "python")
-WANTED = ["--editable", ".[ml,dashboard,examples]", "--group", "dev"]
+EXTRAS = "ml,dashboard,cli,search,skrub,examples"
+WANTED = ["--editable", f".[{EXTRAS}]", "--group", "dev"]
 
 
 def main(arguments):

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         StratumWarning,
     )
     from stratum_dask.explanation import Explanation, explain
+    from stratum_dask.frontends.skrub.plans import from_skrub
     from stratum_dask.optimizations.purity.declared import batch, impure, pure
     from stratum_dask.reporting import Report, report
+    from stratum_dask.search.search import Search
 
 __version__ = "0.1.0"
 
@@ -38,11 +40,13 @@ _HOMES = {
     "StratumWarning": "errors",
     "Explanation": "explanation",
     "explain": "explanation",
+    "from_skrub": "frontends.skrub.plans",
     "batch": "optimizations.purity.declared",
     "impure": "optimizations.purity.declared",
     "pure": "optimizations.purity.declared",
     "Report": "reporting",
     "report": "reporting",
+    "Search": "search.search",
 }
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "Explanation",
     "Report",
     "RuleError",
+    "Search",
     "StratumError",
     "StratumWarning",
     "batch",
@@ -58,6 +63,7 @@ __all__ = [
     "enable",
     "enabled",
     "explain",
+    "from_skrub",
     "impure",
     "pure",
     "report",

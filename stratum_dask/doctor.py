@@ -14,6 +14,7 @@ from packaging.version import Version
 from stratum_dask import dropin
 from stratum_dask.cluster_facts import cluster_facts
 from stratum_dask.config import settings
+from stratum_dask.dask_ml_facts import broken
 from stratum_dask.doctor_text import render
 from stratum_dask.errors import ConfigError
 
@@ -81,11 +82,14 @@ def _here() -> dict[str, Any]:
     on = checked is not None and checked.enabled
     # counted before the seams are asked for: the first compute puts them in
     runs, failure = _proof() if on else (None, None)
+    versions = {name: _version(name) for name in _OURS}
+    optional = {name: _version(name) for name in _OPTIONAL}
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
-        "versions": {name: _version(name) for name in _OURS},
-        "optional": {name: _version(name) for name in _OPTIONAL},
+        "versions": versions,
+        "optional": optional,
+        "broken_in_dask_ml": [b._asdict() for b in broken({**versions, **optional})],
         "entry_point": any(
             entry.name == "stratum"
             for entry in importlib.metadata.entry_points(group="dask.sizeof")

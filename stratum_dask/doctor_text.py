@@ -33,6 +33,12 @@ def _here(here: dict[str, Any]) -> Iterator[str]:
     yield from _row("optional", ", ".join(there) or "none")
     if missing:
         yield from _row("not installed", ", ".join(missing))
+    for part in here["broken_in_dask_ml"]:
+        yield from _row(
+            "broken",
+            f"dask_ml.{part['what']}, by {part['library']} {part['since']} or newer, "
+            f"with stratum or without; use {part['instead']}",
+        )
     yield from _row("entry point", _is(here["entry_point"], "", "not ") + "registered")
     state = _is(here["enabled"], "on", "off")
     yield from _row("stratum", f"{state}, says {here['decided_by']}")

@@ -38,6 +38,9 @@ OTHERS = "(others)"
 _MOST = 1_000
 _T = TypeVar("_T")
 
+NAMED_BY_KEY = "stratum_named_by_key"
+"""Attribute of a function that does whatever its tasks' keys are called after."""
+
 
 class Refusal(NamedTuple):
     """Tasks that were not merged, or not for longer than one submission."""
@@ -171,7 +174,7 @@ def merges(submission: Submission) -> Iterator[Merge]:
                 name = functions.get(id(func))
                 if name is None:
                     name = name_of(key, node)
-                    if subgraph(node) is None:
+                    if subgraph(node) is None and not hasattr(func, NAMED_BY_KEY):
                         functions[id(func)] = name
                 yield Merge(name, target)
 
@@ -206,7 +209,9 @@ def tally(submission: Submission, merged: Iterable[Merge] | None = None) -> Tall
 def name_of(key: Key, node: GraphNode) -> str:
     """The function's name; of a fused task, the name people see in the dashboard."""
     if isinstance(node, Task) and subgraph(node) is None:
-        return str(funcname(function_of(node)))
+        func = function_of(node)
+        if not hasattr(func, NAMED_BY_KEY):
+            return str(funcname(func))
     return str(key_split(key))
 
 

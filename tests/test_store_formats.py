@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils import parse_version
+from sklearn.utils.fixes import parse_version
 
 from stratum_dask.optimizations import Refused
 from stratum_dask.scheduler_plugins.store import entries as entries_module

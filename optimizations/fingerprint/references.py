@@ -147,11 +147,11 @@ class Scope:
         home = getattr(found, "__module__", None)
         if isinstance(found, types.FunctionType):
             home = found.__globals__.get("__name__")
-        if not isinstance(found, _DIRECT) or not isinstance(home, str):
+        # Nothing of a library's own: its modules may be loaded now, or only later.
+        known = not isinstance(found, _DIRECT) or not isinstance(home, str)
+        if known or module_origin(str(home)) is not None:
             return b""
-        if module_origin(home) is None:
-            return b"patched" + self.spell(found)
-        return self.encoder.value((home, getattr(found, "__qualname__", None)))
+        return b"patched" + self.spell(found)
 
     def _attribute(self, module: types.ModuleType, chain: tuple[str, ...]) -> bytes:
         if not chain:

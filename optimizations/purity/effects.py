@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from stratum_dask.optimizations.purity.places import canonical, installed, root_of
 from stratum_dask.optimizations.verdict import Effect
 
-__all__ = ["computes", "effect", "is_library_ufunc", "positional_outputs"]
+__all__ = ["computes", "declare", "effect", "is_library_ufunc", "positional_outputs"]
 
 # `add`, `mul` and `or_` are not here: of lists and dicts they share the elements
 _FRESH_OPERATORS = (
@@ -38,6 +38,7 @@ _TABLE: dict[object, Effect] = {
     operator.getitem: Effect.ALIAS,
 }
 _GETTERS = (operator.itemgetter, operator.attrgetter)
+_DECLARED: dict[types.FunctionType, Effect] = {}
 
 # name -> how many positional arguments stand before `out`
 _NUMPY_FRESH = {
@@ -64,6 +65,19 @@ _DASK_LOOKS = {
     "dask._task_spec._wrap_namedtuple_task",
     "dask._task_spec.NestedContainer.to_container",
 }  # fmt: skip
+
+
+def declare(func: types.FunctionType, known: Effect) -> None:
+    """Say what a function of our own does to its arguments.
+
+    Examples
+    --------
+    >>> def look(x): return x
+    >>> declare(look, Effect.ALIAS)
+    >>> effect(look).name
+    'ALIAS'
+    """
+    _DECLARED[func] = known
 
 
 def effect(
@@ -98,6 +112,8 @@ def effect(
             return known
     if type(func) in _GETTERS:
         return Effect.ALIAS
+    if type(func) is types.FunctionType and func in _DECLARED:
+        return _DECLARED[func]
     if isinstance(func, types.MethodType):
         return Effect.WRITE
     name = canonical(func)

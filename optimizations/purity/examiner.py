@@ -32,6 +32,7 @@ from stratum_dask.optimizations.purity.members import changes_itself
 from stratum_dask.optimizations.purity.places import (
     ALIASES,
     canonical,
+    dispatches,
     installed,
     label,
     opaque,
@@ -54,7 +55,15 @@ class _TooMuch(Exception):
 
 
 class Examiner:
-    """Looks into callables and remembers what it found while it lives."""
+    """Looks into callables and remembers what it found while it lives.
+
+    Attributes
+    ----------
+    limit
+        So many callables are looked into for one question.
+    """
+
+    limit = LIMIT
 
     def __init__(self, declared: Declared | None = None) -> None:
         self._declared = declared or Declared.here()
@@ -92,7 +101,7 @@ class Examiner:
             return PURE
         depth = len(self._open)
         if not depth:
-            self._left = LIMIT
+            self._left = self.limit
         self._open[id(obj)] = depth
         above, self._lowest = self._lowest, 1 << 30
         try:
@@ -116,7 +125,7 @@ class Examiner:
         except _TooMuch:
             if depth:
                 raise
-        why = f"{label(obj)} leads to more than {LIMIT:,} callables"
+        why = f"{label(obj)} leads to more than {self.limit:,} callables"
         return Evidence(refuse(why, SAYS_PURE.format(canonical(obj))))
 
     def named(self, path: str) -> Evidence:
@@ -173,7 +182,11 @@ class Examiner:
         if known is None:
             return bytecode.look(func, self)
         found = as_evidence(name, known)
-        if func.__closure__ and root not in ("numpy", "pandas"):
+        if (
+            func.__closure__
+            and root not in ("numpy", "pandas")
+            and not dispatches(func)
+        ):
             inner = [c.cell_contents for c in func.__closure__ if filled(c)]
             other = [
                 i for i in inner if type(i) in values.SCALARS or not same_name(i, name)

@@ -8,8 +8,17 @@ import sys
 import sysconfig
 import types
 from importlib.machinery import ModuleSpec
+from typing import Any
 
-__all__ = ["ALIASES", "canonical", "installed", "label", "opaque", "root_of"]
+__all__ = [
+    "ALIASES",
+    "canonical",
+    "dispatches",
+    "installed",
+    "label",
+    "opaque",
+    "root_of",
+]
 
 ALIASES = {
     "posix": "os",
@@ -102,6 +111,18 @@ def _in_library(path: str) -> bool:
     )
 
 
+_dispatching: Any = functools.singledispatch(lambda _: None)
+_DISPATCHES = _dispatching.__code__
+
+
+def dispatches(func: types.FunctionType) -> bool:
+    """Whether a library's function goes by the type of its argument.
+
+    That is `functools.singledispatch`, which holds a cache.
+    """
+    return func.__code__ is _DISPATCHES and installed(root_of(func.__module__ or ""))
+
+
 def canonical(obj: object) -> str:
     """The dotted name under which the tables know a function or class.
 
@@ -118,6 +139,8 @@ def canonical(obj: object) -> str:
         return f"{type(obj).__module__}.<{type(obj).__qualname__}>"
     qualname = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", "")
     if isinstance(obj, types.FunctionType):
+        if dispatches(obj):
+            return canonical(obj.__wrapped__)  # type: ignore[attr-defined]
         module = str(obj.__globals__.get("__name__", ""))
         said = obj.__module__ or ""
         if said and root_of(said) == root_of(module):

@@ -86,6 +86,8 @@ class Difference:
 
 
 class Suite:
+    ini = HERE / "pytest.ini"
+
     def __init__(self, scratch, results, limit):
         self.scratch, self.results, self.limit = scratch, results, limit
         self.results.mkdir(parents=True, exist_ok=True)
@@ -190,22 +192,29 @@ class Suite:
         lines = [json.loads(line) for line in outcomes.read_text().splitlines()]
         return {line.get("id", ""): line for line in lines}
 
+    def options(self, on):
+        """Environment and arguments of one run."""
+        return {
+            "DASK_STRATUM__ENABLED": str(on),
+            "DASK_STRATUM__ON_FAIL": "raise",
+            "DASK_STRATUM__CHECK_INVARIANTS": "True",
+        }, []
+
     def _pytest(self, path, on, outcomes, log):
+        variables, more = self.options(on)
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DASK_")}
         environment |= {
             "DASK_CONFIG": str(folder),
             "DASK_ROOT_CONFIG": str(folder),
-            "DASK_STRATUM__ENABLED": str(on),
-            "DASK_STRATUM__ON_FAIL": "raise",
-            "DASK_STRATUM__CHECK_INVARIANTS": "True",
+            **variables,
             "DASK_SUITE_OUTCOMES": str(outcomes.resolve()),
             "PYTHONPATH": os.pathsep.join(
                 [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
             ),
         }
         command = [sys.executable, "-m", "pytest", "-p", "outcomes", "-q", "--tb=short"]
-        command += ["-c", str(HERE / "pytest.ini"), "--rootdir", "/"]
+        command += ["-c", str(self.ini), "--rootdir", "/", *more]
         command += [f"--basetemp={folder / 'pytest'}", path]
         with log.open("w") as out:
             try:

@@ -82,7 +82,7 @@ class Outcomes:
 def short(nodeid):
     """The identifier from the package on: where it is installed does not count."""
     path, colons, name = nodeid.partition("::")
-    for package in ("dask/", "distributed/"):
+    for package in ("dask/", "distributed/", "sklearn/"):
         where = ("/" + path).rfind("/" + package)
         if where >= 0:
             return path[where:] + colons + name

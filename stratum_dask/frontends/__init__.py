@@ -1,0 +1,1 @@
+"""Pipelines of other libraries as Dask collections whose tasks are their steps."""

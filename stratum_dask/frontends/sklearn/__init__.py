@@ -1,0 +1,1 @@
+"""scikit-learn's searches and cross-validations, as graphs of their steps."""

@@ -1,0 +1,116 @@
+"""The ``Parallel`` that scikit-learn's own code gets: fits in steps, each done once."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sklearn
+
+from stratum_dask.config import settings
+from stratum_dask.errors import StratumWarning
+from stratum_dask.frontends.sklearn import ensembles, pipelines
+from stratum_dask.frontends.sklearn.builder import Builder
+from stratum_dask.frontends.sklearn.calls import (
+    Call,
+    Planned,
+    Planner,
+    failed,
+    read,
+    replay,
+)
+from stratum_dask.frontends.sklearn.careful import has_callbacks
+from stratum_dask.frontends.sklearn.counting import note
+from stratum_dask.frontends.sklearn.private import Parallel
+from stratum_dask.frontends.sklearn.running import compute, delayed_of, place
+
+__all__ = ["Sharing", "plan_all", "told", "understood"]
+
+_KINDS = (ensembles, pipelines)  # imported for what they register
+
+
+class Sharing(Parallel):
+    """Runs the calls that it is given as tasks of a Dask graph.
+
+    Attributes
+    ----------
+    always
+        Whether to use a graph even where nothing in it is shared, which is left
+        to scikit-learn otherwise: its processes do that as well.
+    """
+
+    always = False
+
+    def __call__(self, iterable: Iterable[Any]) -> Any:
+        raw, calls = read(iterable)
+        if not calls or not understood(calls):
+            note(Counter(), Counter(), len(calls))
+            return super().__call__(raw)
+        where = place(self.n_jobs)
+        try:
+            builder, planned = plan_all(calls, where.ordered)
+        except Exception as e:  # noqa: BLE001 the user's search goes on
+            stepped_aside(e)
+            return super().__call__(raw)
+        if where.local and not self.always and not saves(builder):
+            note(Counter(), Counter(), len(calls))
+            return super().__call__(raw)
+        note(builder.asked, builder.run)
+        refs = [node for plan in planned for node in plan.nodes]
+        found = iter(compute(delayed_of(builder.graph, refs), where) if refs else ())
+        results = [[next(found) for _ in plan.nodes] for plan in planned]
+        return told(
+            calls,
+            results,
+            lambda rest: list(super(Sharing, self).__call__([raw[i] for i in rest])),
+        )
+
+
+def understood(calls: Sequence[Call]) -> bool:
+    """Whether these calls can be done in steps at all."""
+    config = sklearn.get_config()
+    if config.get("array_api_dispatch"):
+        return False
+    first = calls[0].given
+    caller, estimator = first.get("caller"), first["estimator"]
+    return not any(e is not None and has_callbacks(e) for e in (caller, estimator))
+
+
+def stepped_aside(problem: Exception) -> None:
+    """Warn that a search could not be planned, or raise with ``on-fail: raise``."""
+    if settings().on_fail == "raise":
+        raise problem
+    warnings.warn(
+        f"{type(problem).__name__}: {problem}\nThis search runs as scikit-learn runs "
+        "it, without sharing. Please report this with the traceback that "
+        "`stratum.on-fail: raise` gives.",
+        StratumWarning,
+        stacklevel=4,
+    )
+
+
+def saves(builder: Builder) -> bool:
+    """Whether any fit is asked for more than once."""
+    asked, run = builder.asked, builder.run
+    return any(n > run[name] for name, n in asked.items() if name.startswith("fit"))
+
+
+def plan_all(calls: Sequence[Call], ordered: bool) -> tuple[Builder, list[Planned]]:
+    """Plan all calls in one graph."""
+    builder = Builder(sklearn.get_config(), ordered)
+    planner = Planner(builder)
+    return builder, [planner.plan(call) for call in calls]
+
+
+def told(
+    calls: Sequence[Call], results: Sequence[Sequence[Any]], again: Any
+) -> list[Any]:
+    """What scikit-learn makes of it all; what has failed it does again by itself."""
+    rest = [i for i, found in enumerate(results) if failed(found)]
+    done = dict(zip(rest, again(rest), strict=True)) if rest else {}
+    return [
+        done[i] if i in done else replay(call, found)
+        for i, (call, found) in enumerate(zip(calls, results, strict=True))
+    ]
