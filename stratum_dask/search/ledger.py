@@ -81,7 +81,7 @@ class Ledger:
         )
 
     def _sum(self, keys: Iterable[Key]) -> float:
-        return sum(self.seconds.get(key, 0.0) for key in keys)
+        return sum((self.seconds.get(key, 0.0) for key in keys), 0.0)
 
     def busy(self, keys: Iterable[Key], began: Mapping[Key, float]) -> float:
         """Seconds during which at least one of ``keys`` ran.
