@@ -17,7 +17,7 @@ def seconds(name: str, value: float | str | None) -> float | None:
         found = -1.0
     if found is not None and not found >= 0:
         raise SearchError(
-            f"{name}={value!r} is no time; valid: 30, 0.5, '30s', '5 min'"
+            f"{name}={value!r} is no time; valid: 30, 0.5, '30s', '5 minutes'"
         )
     return found
 
