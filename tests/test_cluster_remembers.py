@@ -42,6 +42,12 @@ class Ran(SchedulerPlugin):
 async def dask_setup(scheduler):
     scheduler.add_plugin(Ran(scheduler))
 """
+# How cheap a copy has to be depends on how long tasks take, and so on the machine.
+PROTECT_ALL = """
+from stratum_dask.scheduler_plugins import precaution
+
+precaution.SHARE = 1e6
+"""
 CLIENT = f"""
 import json, sys
 sys.path.insert(0, {str(EXAMPLES)!r})
@@ -67,9 +73,9 @@ print(json.dumps([known, scores]))
 
 
 @contextmanager
-def cluster(folder, workers=2, scheduler_env=None, worker_options=()):
+def cluster(folder, workers=2, scheduler_env=None, worker_options=(), more=""):
     """``dask scheduler`` with the plugin, and workers, as processes of their own."""
-    (folder / "count.py").write_text(COUNT)
+    (folder / "count.py").write_text(more + COUNT)
     where = folder / "scheduler.json"
     common = ["--scheduler-file", str(where), "--no-dashboard"]
     preload = ["stratum_dask.scheduler_plugins", str(folder / "count.py")]
@@ -127,7 +133,8 @@ def test_each_step_runs_once_on_the_whole_cluster(tmp_path, without, agents_ask)
         # what an agent's own reader reads is not seen to stay
         "DASK_STRATUM__PURITY__PURE": '["agent_*.read_*"]',
     }
-    with cluster(tmp_path, scheduler_env=environment) as (address, _):
+    started = cluster(tmp_path, scheduler_env=environment, more=PROTECT_ALL)
+    with started as (address, _):
         clients = [
             subprocess.Popen(
                 [sys.executable, "-c", CLIENT, address, folder, json.dumps(order)],
