@@ -72,7 +72,7 @@ class Ledger:
         cut = {k: now - t for k, t in (running or {}).items() if k in own}
         self.paid |= own & (self.seconds.keys() | cut.keys())
         return Cost(
-            seconds=self._sum(own) + sum(cut.values()),
+            seconds=self._sum(own) + sum(cut.values(), 0.0),
             saved=self._sum(keys - own),
             memory=max((self.memory.get(key, 0) for key in keys), default=0),
             tasks=len(keys),
@@ -81,7 +81,7 @@ class Ledger:
         )
 
     def _sum(self, keys: Iterable[Key]) -> float:
-        return sum(self.seconds.get(key, 0.0) for key in keys)
+        return sum((self.seconds.get(key, 0.0) for key in keys), 0.0)
 
     def busy(self, keys: Iterable[Key], began: Mapping[Key, float]) -> float:
         """Seconds during which at least one of ``keys`` ran.

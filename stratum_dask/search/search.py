@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from dask.utils import parse_bytes, parse_timedelta
-
 from stratum_dask.search import candidate as states
+from stratum_dask.search import options
 from stratum_dask.search.asked import as_collection
+from stratum_dask.search.board import Board
 from stratum_dask.search.candidate import Candidate, Cost
 from stratum_dask.search.errors import OverBudget, SearchError
-from stratum_dask.search.leaderboard import ranked, table
 from stratum_dask.search.ownkeys import own_keys
 from stratum_dask.search.places import INLINE, resolve
 from stratum_dask.search.plan import Plan
 from stratum_dask.search.scores import score_of
-from stratum_dask.search.stream import Stream
 
 __all__ = ["Search"]
 
 
-class Search:
+class Search(Board):
     """One door for the candidates of a search, whoever hands them in, and when.
 
     A candidate is a Dask collection (or a list or dict of some), an estimator with
@@ -85,7 +81,7 @@ class Search:
     >>> search.best.name, search.best.value
     ('w2', 90)
     >>> search["broken"]
-    <Candidate 'broken': failed, in <lambda>>
+    <Candidate 'broken': failed, in lambda>
     >>> sum(candidate.cost.ran for candidate in search.candidates[:3])  # loaded once
     4
     """
@@ -106,21 +102,19 @@ class Search:
         greater_is_better: bool = True,
         progress: bool = False,
     ) -> None:
+        super().__init__(greater_is_better, self._pull)
         self._place = resolve(scheduler)
-        self._workers = _positive("workers", workers)
-        self._timeout = _seconds("timeout", timeout)
-        self._memory_limit = _bytes("memory_limit", memory_limit)
-        self._seconds = _seconds("seconds", seconds)
-        self._most = _positive("candidates", candidates)
+        self._workers = options.positive("workers", workers)
+        self._timeout = options.seconds("timeout", timeout)
+        self._memory_limit = options.nbytes("memory_limit", memory_limit)
+        self._seconds = options.seconds("seconds", seconds)
+        self._most = options.positive("candidates", candidates)
         self._score = score
-        self._greater = greater_is_better
         self._plan = Plan(
-            _seconds("window", window) or 0.0, _positive("in_flight", in_flight), order
+            options.seconds("window", window) or 0.0,
+            options.positive("in_flight", in_flight),
+            order,
         )
-        self.candidates: list[Candidate] = []
-        self._names: dict[str, Candidate] = {}
-        self._stream = Stream()
-        self._lock = threading.RLock()
         self._driver: Any = None
         self._closed = False
         self._bar: Any = None
@@ -169,8 +163,8 @@ class Search:
             What was handed in is no candidate, or the search is closed.
         """
         collection, kind = as_collection(what, args, kwargs)
-        limit = _seconds("timeout", timeout)
-        memory = _bytes("memory_limit", memory_limit)
+        limit = options.seconds("timeout", timeout)
+        memory = options.nbytes("memory_limit", memory_limit)
         with self._lock:
             if self._closed:
                 raise SearchError("the search is closed: start another one")
@@ -245,64 +239,9 @@ class Search:
             self._bar.ended(candidate)
         self._stream.ended(candidate)
 
-    def __iter__(self) -> Iterator[Candidate]:
-        """Candidates as they end, until nothing is under way; each comes once."""
-        while True:
-            asked = self._stream.next()
-            self._pull(asked)
-            try:
-                found = asked.result()
-            finally:
-                asked.cancel()  # Ctrl-C: the next one is for somebody else
-            if found is None:
-                return
-            yield found
-
-    async def __aiter__(self) -> AsyncIterator[Candidate]:
-        while True:
-            asked = self._stream.next()
-            self._pull(asked)
-            found = await asyncio.wrap_future(asked)
-            if found is None:
-                return
-            yield found
-
     def _pull(self, asked: Any) -> None:
         if self._place == INLINE and self._driver is not None:
             self._driver.pull(asked)
-
-    def __getitem__(self, name: str) -> Candidate:
-        try:
-            return self._names[name]
-        except KeyError:
-            known = ", ".join(map(repr, list(self._names)[:20])) or "none yet"
-            raise KeyError(
-                f"no candidate is called {name!r}; there are: {known}"
-            ) from None
-
-    def __len__(self) -> int:
-        return len(self.candidates)
-
-    @property
-    def best(self) -> Candidate | None:
-        """The candidate with the best score so far; None where none has one."""
-        with self._lock:
-            scored = [
-                each
-                for each in self.candidates
-                if each.score is not None and not math.isnan(each.score)
-            ]
-        return ranked(scored, self._greater)[0] if scored else None
-
-    def leaderboard(self) -> Any:
-        """All candidates as a pandas DataFrame, best first.
-
-        Columns: name, status, score, seconds, seconds_saved (what others had paid
-        for), memory, tasks, tasks_run, step (that failed), error.
-        """
-        with self._lock:
-            candidates = list(self.candidates)
-        return table(candidates, self._greater)
 
     # -- the end -----------------------------------------------------------
 
@@ -354,31 +293,3 @@ class Search:
         best = self.best
         tail = "" if best is None else f", best {best.name!r} with {best.score:.6g}"
         return f"<Search: {ended} of {len(self)} candidates have ended{tail}>"
-
-
-def _seconds(name: str, value: float | str | None) -> float | None:
-    try:
-        found = None if value is None else float(parse_timedelta(value))
-    except (ValueError, KeyError, TypeError):
-        found = -1.0
-    if found is not None and not found >= 0:
-        raise SearchError(
-            f"{name}={value!r} is no time; valid: 30, 0.5, '30s', '5 min'"
-        )
-    return found
-
-
-def _bytes(name: str, value: int | str | None) -> int | None:
-    try:
-        found = None if value is None else int(parse_bytes(value))
-    except (ValueError, KeyError, TypeError):
-        found = 0
-    if found is not None and found <= 0:
-        raise SearchError(f"{name}={value!r} is no size; valid: 2_000_000, '2 GiB'")
-    return found
-
-
-def _positive(name: str, value: int | None) -> int | None:
-    if value is not None and (not isinstance(value, int) or value < 1):
-        raise SearchError(f"{name}={value!r} is no number; valid: 1, 2, 3, …, or None")
-    return value
