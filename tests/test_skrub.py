@@ -12,7 +12,7 @@ from distributed.utils_test import gen_cluster
 pytest.importorskip("skrub")
 
 import skrub
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import KFold, ShuffleSplit
@@ -66,8 +66,11 @@ def prepared(X):
     return made.skb.apply(OneHotEncoder(sparse_output=False), cols="kind")
 
 
+LAZY = {"eager_data_ops": False} if "eager_data_ops" in skrub.get_config() else {}
+
+
 def plan(model=None):
-    with skrub.config_context(eager_data_ops=False):
+    with skrub.config_context(**LAZY):
         return built(model)
 
 
@@ -200,7 +203,7 @@ def test_environments_and_subsamples_are_those_of_eval():
 
 
 def test_what_fails_fails_as_in_skrub():
-    with skrub.config_context(eager_data_ops=False):
+    with skrub.config_context(**LAZY):
         wrong = frame["nothing"] + 1
         missing = skrub.var("not given") + 1
     with pytest.raises(KeyError, match="nothing"):
@@ -277,7 +280,7 @@ def test_a_plan_is_cross_validated_with_skrub_s_results(options):
 def test_splits_that_a_plan_brings_are_used():
     data = skrub.var("frame", FRAME)
     X = data.drop(columns="target", errors="ignore")
-    X = X.skb.mark_as_X(cv=KFold(3, shuffle=True, random_state=0))
+    X = X.skb.mark_as_X(cv=KFold(3, shuffle=True, random_state=0), split_kwargs={})
     made = X[["a", "b"]].skb.apply(
         LogisticRegression(), y=skrub.var("target", TARGET).skb.mark_as_y()
     )
@@ -320,7 +323,7 @@ def test_separate_plans_over_one_file_read_it_once(tmp_path, monkeypatch):
     FRAME.to_csv(file)
 
     def separate():
-        with skrub.config_context(eager_data_ops=False):
+        with skrub.config_context(**LAZY):
             read = skrub.var("path", str(file)).skb.apply_func(pd.read_csv)
             return from_skrub(read.groupby("kind")["a"].mean().sort_values())
 
@@ -337,7 +340,7 @@ async def test_separate_plans_meet_on_a_cluster(c, s, a, b):
     frames = [FRAME.copy() for _ in range(3)]
     made = []
     for each in frames:
-        with skrub.config_context(eager_data_ops=False):
+        with skrub.config_context(**LAZY):
             cleaned = skrub.var("frame", each).skb.apply_func(
                 types.FunctionType(features.__code__, globals(), "features")
             )
@@ -354,7 +357,7 @@ def test_lazy_searches_of_several_agents_share_their_steps():
     options = {"cv": 2, "refit": False}
     searches = [
         lazy_fit(make_grid_search(plan(model), **options), plan(model).skb.get_data())
-        for model in (DummyClassifier(), Ridge(), Ridge(2))
+        for model in (DummyRegressor(), Ridge(), Ridge(2))
     ]
     found, tasks = counted(searches)
     own = plan(Ridge()).skb.make_grid_search(fitted=True, **options)
@@ -379,7 +382,7 @@ def test_lambdas_and_selectors_merge_by_content():
 
 def test_nothing_is_evaluated_to_build_the_graph(monkeypatch):
     ran = []
-    with skrub.config_context(eager_data_ops=False):
+    with skrub.config_context(**LAZY):
         data_op = frame.skb.apply_func(lambda f: ran.append(1) or f)
         made = from_skrub(data_op)
     lazy_cross_validate(plan(), cv=3)

@@ -38,7 +38,7 @@ def as_collection(
         _nothing_more(what, args, kwargs)
         return what, _name(what)
     if type(what).__module__.partition(".")[0] == "skrub" and hasattr(what, "skb"):
-        from stratum_dask.frontends.skrub.plans import scored
+        from stratum_dask.frontends.skrub.later import scored
 
         return scored(what, *args, **kwargs), "skrub plan"
     if isinstance(what, type):

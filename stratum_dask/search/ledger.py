@@ -72,7 +72,7 @@ class Ledger:
         cut = {k: now - t for k, t in (running or {}).items() if k in own}
         self.paid |= own & (self.seconds.keys() | cut.keys())
         return Cost(
-            seconds=self._sum(own) + sum(cut.values()),
+            seconds=self._sum(own) + sum(cut.values(), 0.0),
             saved=self._sum(keys - own),
             memory=max((self.memory.get(key, 0) for key in keys), default=0),
             tasks=len(keys),

@@ -1,4 +1,4 @@
-"""What a person may write for a time, a size or a count."""
+"""Options of a search, checked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dask.utils import parse_bytes, parse_timedelta
 
 from stratum_dask.search.errors import SearchError
 
-__all__ = ["positive", "seconds", "size"]
+__all__ = ["nbytes", "positive", "seconds"]
 
 
 def seconds(name: str, value: float | str | None) -> float | None:
-    """A time as a person writes it, in seconds."""
+    """Seconds, also such as 5 min; None stays None."""
     try:
         found = None if value is None else float(parse_timedelta(value))
     except (ValueError, KeyError, TypeError):
@@ -22,8 +22,8 @@ def seconds(name: str, value: float | str | None) -> float | None:
     return found
 
 
-def size(name: str, value: int | str | None) -> int | None:
-    """A size as a person writes it, in bytes."""
+def nbytes(name: str, value: int | str | None) -> int | None:
+    """Bytes, also such as 2 GiB; None stays None."""
     try:
         found = None if value is None else int(parse_bytes(value))
     except (ValueError, KeyError, TypeError):
@@ -34,7 +34,7 @@ def size(name: str, value: int | str | None) -> int | None:
 
 
 def positive(name: str, value: int | None) -> int | None:
-    """A count, checked."""
+    """A whole number from 1 on, or None."""
     if value is not None and (not isinstance(value, int) or value < 1):
         raise SearchError(f"{name}={value!r} is no number; valid: 1, 2, 3, …, or None")
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -11,19 +10,18 @@ from typing import Any, Self
 from stratum_dask.search import candidate as states
 from stratum_dask.search import options
 from stratum_dask.search.asked import as_collection
+from stratum_dask.search.board import Board
 from stratum_dask.search.candidate import Candidate, Cost
 from stratum_dask.search.errors import OverBudget, SearchError
-from stratum_dask.search.outcome import Outcome
 from stratum_dask.search.ownkeys import own_keys
 from stratum_dask.search.places import INLINE, resolve
 from stratum_dask.search.plan import Plan
 from stratum_dask.search.scores import score_of
-from stratum_dask.search.stream import Stream
 
 __all__ = ["Search"]
 
 
-class Search(Outcome):
+class Search(Board):
     """One door for the candidates of a search, whoever hands them in, and when.
 
     A candidate is a Dask collection (or a list or dict of some), an estimator with
@@ -104,23 +102,19 @@ class Search(Outcome):
         greater_is_better: bool = True,
         progress: bool = False,
     ) -> None:
+        super().__init__(greater_is_better, self._pull)
         self._place = resolve(scheduler)
         self._workers = options.positive("workers", workers)
         self._timeout = options.seconds("timeout", timeout)
-        self._memory_limit = options.size("memory_limit", memory_limit)
+        self._memory_limit = options.nbytes("memory_limit", memory_limit)
         self._seconds = options.seconds("seconds", seconds)
         self._most = options.positive("candidates", candidates)
         self._score = score
-        self._greater = greater_is_better
         self._plan = Plan(
             options.seconds("window", window) or 0.0,
             options.positive("in_flight", in_flight),
             order,
         )
-        self.candidates: list[Candidate] = []
-        self._names: dict[str, Candidate] = {}
-        self._stream = Stream()
-        self._lock = threading.RLock()
         self._driver: Any = None
         self._closed = False
         self._bar: Any = None
@@ -170,7 +164,7 @@ class Search(Outcome):
         """
         collection, kind = as_collection(what, args, kwargs)
         limit = options.seconds("timeout", timeout)
-        memory = options.size("memory_limit", memory_limit)
+        memory = options.nbytes("memory_limit", memory_limit)
         with self._lock:
             if self._closed:
                 raise SearchError("the search is closed: start another one")
@@ -244,6 +238,10 @@ class Search(Outcome):
         if self._bar is not None:
             self._bar.ended(candidate)
         self._stream.ended(candidate)
+
+    def _pull(self, asked: Any) -> None:
+        if self._place == INLINE and self._driver is not None:
+            self._driver.pull(asked)
 
     # -- the end -----------------------------------------------------------
 

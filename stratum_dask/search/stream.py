@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from typing import Any
 
 from stratum_dask.search.candidate import Candidate
 
@@ -14,6 +17,11 @@ __all__ = ["Stream"]
 class Stream:
     """Every candidate that was handed in comes out once, when it has ended.
 
+    Parameters
+    ----------
+    pull
+        Called with the future of the next one before anybody waits for it.
+
     Examples
     --------
     >>> stream = Stream()
@@ -21,7 +29,8 @@ class Stream:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pull: Callable[[Any], None] = lambda _: None) -> None:
+        self._pull = pull
         self._lock = threading.Lock()
         self._open = 0
         self._ended: deque[Candidate] = deque()
@@ -46,6 +55,27 @@ class Stream:
             self._asking.append(asked)
             self._serve()
         return asked
+
+    def __iter__(self) -> Iterator[Candidate]:
+        while True:
+            asked = self.next()
+            self._pull(asked)
+            try:
+                found = asked.result()
+            finally:
+                asked.cancel()  # Ctrl-C: the next one is for somebody else
+            if found is None:
+                return
+            yield found
+
+    async def __aiter__(self) -> AsyncIterator[Candidate]:
+        while True:
+            asked = self.next()
+            self._pull(asked)
+            found = await asyncio.wrap_future(asked)
+            if found is None:
+                return
+            yield found
 
     def _serve(self) -> None:
         while self._asking and (self._ended or not self._open):

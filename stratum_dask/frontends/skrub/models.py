@@ -13,7 +13,8 @@ from stratum_dask.frontends.sklearn.private import (
     routing_enabled,
 )
 from stratum_dask.frontends.skrub import private, steps
-from stratum_dask.frontends.skrub.lowering import Learned, Lowering, NotUnderstood
+from stratum_dask.frontends.skrub.lowering import Learned, Lowering
+from stratum_dask.frontends.skrub.templates import NotUnderstood, left_to_skrub
 
 __all__ = ["PlanModel"]
 
@@ -28,7 +29,8 @@ def _fit(builder: Builder, pipeline: Any, given: models.Given) -> models.Model |
     environment = _with_data(pipeline.environment, given.X, given.y)
     try:
         Lowering(builder, "fit", environment, learned)(pipeline.data_op)
-    except Exception:  # noqa: BLE001 skrub itself evaluates it, or tells what is wrong
+    except Exception as e:  # noqa: BLE001 skrub itself does it, or tells why not
+        left_to_skrub(e)
         return None
     return PlanModel(builder, pipeline, learned) if learned else None
 
@@ -102,7 +104,8 @@ class PlanModel(models.Model):
                 )
                 for m in methods
             ]
-        except Exception:  # noqa: BLE001 skrub itself evaluates it
+        except Exception as e:  # noqa: BLE001 skrub itself does it, or tells why not
+            left_to_skrub(e)
             return None
         what, target = self.builder.literal(scorer), y
         if isinstance(y, Literal):

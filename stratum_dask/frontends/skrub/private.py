@@ -40,6 +40,7 @@ __all__ = [
     "configuration",
     "default_score",
     "environment_of",
+    "environment_to_evaluate",
     "evaluate",
     "find_X",
     "find_y",
@@ -78,7 +79,13 @@ _check()
 
 try:
     from skrub._config import config_context, get_config
-    from skrub._data_ops import _choosing, _data_ops, _estimator, _utils
+    from skrub._data_ops import (
+        _choosing,
+        _data_ops,
+        _estimator,
+        _skrub_namespace,
+        _utils,
+    )
     from skrub._data_ops._estimator import ParamSearch
     from skrub._data_ops._evaluation import evaluate, find_X, find_y
     from skrub._data_ops._subsampling import (
@@ -209,11 +216,20 @@ _MATTERS = ("subsampling_seed", "enable_subsampling", "cardinality_threshold")
 
 
 def environment_of(data_op: Any, environment: Any = None) -> Fields:
-    """The environment that ``.skb.eval()`` evaluates a plan in."""
-    if environment is None:
-        found: Fields = data_op.skb._get_env()
-        return found
-    return dict(environment)
+    """The environment of a search or cross-validation of a plan."""
+    if environment is not None:
+        return dict(environment)
+    own = getattr(data_op.skb, "_get_env", data_op.skb.get_data)
+    return dict(own())
+
+
+def environment_to_evaluate(data_op: Any, environment: Any = None) -> Fields:
+    """The environment in which ``.skb.eval()`` evaluates a plan."""
+    found = environment_of(data_op, environment)
+    if environment is not None:
+        given = _skrub_namespace._var_values_provided(data_op, found)
+        found["_skrub_use_var_values"] = not given
+    return found
 
 
 def blank(kind: str, fields: Fields, learned: Fields | None = None) -> Any:

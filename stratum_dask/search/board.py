@@ -1,57 +1,48 @@
-"""How what became of the candidates comes out of the door."""
+"""The candidates of a search, to look at: by name, as they end, best first."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from stratum_dask.search.candidate import Candidate
 from stratum_dask.search.leaderboard import ranked, table
-from stratum_dask.search.places import INLINE
 from stratum_dask.search.stream import Stream
 
-__all__ = ["Outcome"]
+__all__ = ["Board"]
 
 
-class Outcome:
-    """The side of a search where results come out."""
+class Board:
+    """What a search shows of its candidates.
 
-    candidates: list[Candidate]
-    _names: dict[str, Candidate]
-    _stream: Stream
-    _lock: threading.RLock
-    _driver: Any
-    _place: Any
-    _greater: bool
+    Parameters
+    ----------
+    greater
+        Whether the best score is the highest.
+    pull
+        See `Stream`.
+
+    Attributes
+    ----------
+    candidates
+        Everything that was handed in, in that order.
+    """
+
+    def __init__(self, greater: bool, pull: Callable[[Any], None]) -> None:
+        self._greater = greater
+        self.candidates: list[Candidate] = []
+        self._names: dict[str, Candidate] = {}
+        self._stream = Stream(pull)
+        self._lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Candidate]:
         """Candidates as they end, until nothing is under way; each comes once."""
-        while True:
-            asked = self._stream.next()
-            self._pull(asked)
-            try:
-                found = asked.result()
-            finally:
-                asked.cancel()  # Ctrl-C: the next one is for somebody else
-            if found is None:
-                return
-            yield found
+        return iter(self._stream)
 
-    async def __aiter__(self) -> AsyncIterator[Candidate]:
-        while True:
-            asked = self._stream.next()
-            self._pull(asked)
-            found = await asyncio.wrap_future(asked)
-            if found is None:
-                return
-            yield found
-
-    def _pull(self, asked: Any) -> None:
-        if self._place == INLINE and self._driver is not None:
-            self._driver.pull(asked)
+    def __aiter__(self) -> AsyncIterator[Candidate]:
+        return aiter(self._stream)
 
     def __getitem__(self, name: str) -> Candidate:
         try:
