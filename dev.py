@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = str(BIN / "python")
-WANTED = ["--editable", ".[ml,dashboard,examples]", "--group", "dev"]
+WANTED = ["--editable", ".[ml,dashboard,examples,search,skrub]", "--group", "dev"]
 
 
 def main(arguments):
