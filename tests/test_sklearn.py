@@ -387,6 +387,32 @@ def test_who_writes_into_data_or_estimators_is_seen_by_nobody(before):
     np.testing.assert_array_equal(mine, X)
 
 
+CALLS = []
+
+
+class Tells(LogisticRegression):
+    """Tells everybody what it does."""
+
+    def fit(self, X, y):
+        CALLS.append(("fit", self.C, len(X)))
+        return super().fit(X, y)
+
+    def predict(self, X):
+        CALLS.append(("predict", self.C, len(X)))
+        return super().predict(X)
+
+
+def test_estimators_with_effects_have_them_once_and_in_order():
+    model = steps(("scale", StandardScaler()), model=Tells())
+    found = []
+    for home in (theirs, ours):
+        CALLS.clear()
+        home.GridSearchCV(model, {"model__C": [0.1, 1]}, cv=2).fit(X, y)
+        found.append(list(CALLS))
+    assert found[0] == found[1]
+    assert len(found[0]) == 2 * 2 * 2 + 1
+
+
 class Fails(ClassifierMixin, BaseEstimator):
     def __init__(self, when=0):
         self.when = when

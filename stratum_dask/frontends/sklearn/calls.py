@@ -71,6 +71,12 @@ class Planner:
 
     def plan(self, call: Call) -> Planned:
         """The tasks of one call."""
+        try:
+            return self._planned(call)
+        except models.LeftError:
+            return Planned()
+
+    def _planned(self, call: Call) -> Planned:
         given = call.given
         estimator = self._estimator(given)
         if estimator is None:
@@ -118,15 +124,18 @@ class Planner:
         known = self._estimators.get(id(parameters))
         if known is None:
             try:
-                made = clone(given["estimator"])
-                made.set_params(**clone(parameters, safe=False))
-                made = made if _in_steps(made) else None
+                made = self._made(given["estimator"], parameters)
             except Exception:  # noqa: BLE001 scikit-learn will raise it again
                 made = None
-            known = parameters, made
-            if made is not None and is_library(type(made).set_params):
-                self._estimators[id(parameters)] = known
+            known = self._estimators[id(parameters)] = parameters, made
         return known[1]
+
+    @staticmethod
+    def _made(estimator: Any, parameters: Any) -> Any:
+        if not is_library(type(estimator).set_params):  # who knows what else it does
+            return None
+        made = clone(estimator).set_params(**clone(parameters, safe=False))
+        return made if _in_steps(made) else None
 
 
 def _in_steps(estimator: Any) -> bool:

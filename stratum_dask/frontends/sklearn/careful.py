@@ -10,15 +10,18 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from stratum_dask.frontends.sklearn.private import Scorer
-from stratum_dask.optimizations.purity.places import installed, root_of
+from stratum_dask.optimizations.purity.known import rule
+from stratum_dask.optimizations.purity.places import canonical, installed, root_of
 
 __all__ = [
     "has_callbacks",
+    "is_known",
     "is_library",
     "only_predicts",
     "pairwise",
     "quiet",
     "quiet_scorer",
+    "writes",
 ]
 
 
@@ -26,6 +29,12 @@ def is_library(obj: Any) -> bool:
     """Whether a class or function is scikit-learn's own."""
     module = getattr(obj, "__module__", None) or ""
     return root_of(module) == "sklearn" and installed("sklearn")
+
+
+def is_known(cls: type) -> bool:
+    """Whether a class is of a library that is known to do nothing but compute."""
+    root = cls.__module__.partition(".")[0]
+    return installed(root) and rule(canonical(cls)) is not None
 
 
 def quiet(estimator: Any) -> bool:

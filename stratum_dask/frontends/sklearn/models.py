@@ -13,9 +13,18 @@ from typing import Any, NamedTuple
 
 from stratum_dask.frontends.sklearn import steps
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
-from stratum_dask.frontends.sklearn.careful import only_predicts, quiet
+from stratum_dask.frontends.sklearn.careful import is_known, only_predicts, quiet
 
-__all__ = ["Given", "Model", "Params", "fit", "fit_transform", "kind", "transforms"]
+__all__ = [
+    "Given",
+    "LeftError",
+    "Model",
+    "Params",
+    "fit",
+    "fit_transform",
+    "kind",
+    "transforms",
+]
 
 
 class Params(NamedTuple):
@@ -132,10 +141,17 @@ def fit_transform(builder: Builder, estimator: Any, given: Given) -> tuple[Model
     return Model(builder, estimator, node), node
 
 
+class LeftError(Exception):
+    """A fit that must happen once, and where scikit-learn would do it."""
+
+
 def _call(builder: Builder, func: Any, estimator: Any, given: Given) -> Ref:
+    literal = builder.literal(estimator)
+    if literal.token is None and not is_known(type(estimator)):
+        raise LeftError
     return builder.call(
         func,
-        builder.literal(estimator),
+        literal,
         given.X,
         given.y,
         given.params.given,
