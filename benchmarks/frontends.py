@@ -242,7 +242,7 @@ def sides_of(
 
 def skrub_search(quick: bool) -> None:
     """skrub: 2 preparations x 4 models x 3 folds, then 6 settings of one model."""
-    rows = "1500" if quick else "10000"
+    rows = "1500" if quick else "4000"
     rounds = 1 if quick else 2
     script = str(Path(__file__).with_name("frontends_skrub.py"))
     names = {

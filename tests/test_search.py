@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import CancelledError
 
 import dask
@@ -347,3 +348,56 @@ def test_a_limit_is_looked_at_after_each_step_where_nothing_can_be_interrupted()
         long = search.add(delayed(fit)(delayed(time.sleep)(0.05), 1))
         assert isinstance(long.exception(), CandidateTimeout)
         assert search.add(load).result()
+
+
+def test_estimators_share_their_steps():
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = load_iris(return_X_y=True)
+    with Search("sync", window=0.3) as search:
+        for C in (0.1, 1.0):
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=C))
+            search.add(model, X, y, cv=3, name=str(C))
+        assert {c.name for c in search} == {"0.1", "1.0"}
+    first, second = search.candidates
+    assert second.cost.saved > 0
+    assert second.cost.ran < first.cost.ran
+    assert search.best.name == "1.0"
+
+
+def test_a_scheduler_that_must_not_be_changed_is_not():
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as own,
+        dask.config.set({"stratum.distributed": "client"}),
+        Search(own, window=0.3) as search,
+    ):
+        search.add(candidate(1))
+        search.add(candidate(2))
+        assert sorted(c.value for c in search) == [45, 90]
+        assert "stratum" not in own.scheduler.plugins
+    assert sum(c.cost.ran for c in search.candidates) == 3
+
+
+def test_a_scheduler_that_can_t_load_it_runs_candidates_as_they_are(monkeypatch):
+    from distributed import Client as Original
+
+    def refuses(self, plugin, name=None):
+        raise ModuleNotFoundError("No module named 'stratum_dask'")
+
+    monkeypatch.setattr(Original, "register_plugin", refuses)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as own:
+        search = Search(own)
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("always")
+            found = search.add(candidate(1))
+            assert found.result(30) == 45
+            search.close()
+    assert "time-outs and memory limits are not enforced" in str(given[0].message)
+    assert found.cost.seconds is None

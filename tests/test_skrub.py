@@ -32,6 +32,9 @@ from stratum_dask.skrub import (
     make_randomized_search,
 )
 
+# an older scikit-learn with a newer scipy
+pytestmark = pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning")
+
 RNG = np.random.default_rng(0)
 N = 30
 FRAME = pd.DataFrame(

@@ -67,10 +67,9 @@ def _validated(
             f"{_short(estimator)} came without data: `add(estimator, X, y)` evaluates "
             "it by cross-validation, with cv=, scoring=, groups=, … for that"
         )
-    from sklearn.model_selection import cross_val_score
+    from stratum_dask.sklearn import lazy
 
-    found: Delayed = delayed(cross_val_score)(estimator, *args, **kwargs)
-    return found
+    return lazy.cross_val_score(estimator, *args, **kwargs)
 
 
 def _called(
