@@ -132,8 +132,9 @@ class Planner:
 
     @staticmethod
     def _made(estimator: Any, parameters: Any) -> Any:
-        if not is_library(type(estimator).set_params):  # who knows what else it does
-            return None
+        cls = type(estimator)
+        if not is_library(cls.set_params) and not models.is_kind(cls):
+            return None  # who knows what else it does
         made = clone(estimator).set_params(**clone(parameters, safe=False))
         return made if _in_steps(made) else None
 

@@ -22,6 +22,7 @@ __all__ = [
     "Params",
     "fit",
     "fit_transform",
+    "is_kind",
     "kind",
     "transforms",
 ]
@@ -111,6 +112,11 @@ def kind(cls: type) -> Callable[[Fit], Fit]:
         return func
 
     return register
+
+
+def is_kind(cls: type) -> bool:
+    """Whether it is known how estimators of this class are fitted in parts."""
+    return cls in _FITS
 
 
 def transforms(cls: type) -> Callable[[FitTransform], FitTransform]:
