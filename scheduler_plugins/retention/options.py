@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dask import config as dask_config
-from dask.utils import parse_bytes, parse_timedelta
+from dask.utils import parse_bytes
 
 from stratum_dask.config import DEFAULTS, section_of
+from stratum_dask.durations import seconds_of
 from stratum_dask.errors import ConfigError
 
 __all__ = ["Options", "options"]
@@ -71,13 +72,4 @@ def _budget(value: object) -> float | int:
 
 
 def _seconds(name: str, value: object) -> float:
-    seconds = -1.0
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        with suppress(ValueError, KeyError):
-            seconds = float(parse_timedelta(value))
-    if not 0 <= seconds < math.inf:
-        raise ConfigError(
-            f"stratum.retention.{name} is {value!r}; valid: a number of seconds, or a "
-            "time such as '100 ms' or '1 hour'"
-        )
-    return seconds
+    return seconds_of(f"stratum.retention.{name}", value, "1 hour")

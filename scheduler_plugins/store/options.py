@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dask import config as dask_config
-from dask.utils import parse_bytes, parse_timedelta
+from dask.utils import parse_bytes
 
 from stratum_dask.config import DEFAULTS, section_of
+from stratum_dask.durations import seconds_of
 from stratum_dask.errors import ConfigError, not_one_of
 from stratum_dask.scheduler_plugins.store.entries import Compression, Pickles
 
@@ -95,13 +96,4 @@ def _choice(name: str, section: dict[str, object], valid: tuple[str, ...]) -> An
 
 
 def _seconds(name: str, value: object) -> float:
-    seconds = -1.0
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        with suppress(ValueError, KeyError):
-            seconds = float(parse_timedelta(value))
-    if not 0 <= seconds < math.inf:
-        raise ConfigError(
-            f"stratum.store.{name} is {value!r}; valid: a number of seconds, or a time "
-            "such as '100 ms' or '5 s'"
-        )
-    return seconds
+    return seconds_of(f"stratum.store.{name}", value, "5 s")
