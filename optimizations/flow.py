@@ -13,6 +13,7 @@ from stratum_dask.graph import (
     GraphNode,
     Key,
     Task,
+    execute_subgraph,
     is_plain,
     roots,
     subgraph,
@@ -77,12 +78,23 @@ class Flow:
             known = Effect.FRESH
             if isinstance(node, Task) and isinstance(node.func, Stored):
                 return known
-            if node is not None:
+            if self._writes(node):
+                known = Effect.WRITE
+            elif node is not None:
                 known = effect_of(self._submission, node, self._meets_users)
             if known is not Effect.WRITE and type(node) is Task:
                 known = max(known, self._operators())
             self._effects[key] = known
         return known
+
+    def _writes(self, node: GraphNode | None) -> bool:
+        """Whether ``node`` may write whatever its arguments, as most users' may."""
+        if type(node) is not Task or type(node.func) is not types.FunctionType:
+            return False
+        func = node.func
+        return func is not execute_subgraph and (
+            self._submission.encoder.effect(func) is Effect.WRITE
+        )
 
     def _operators(self) -> Effect:
         """What operators may do here, whose work depends on the classes they meet."""
@@ -101,7 +113,16 @@ class Flow:
 
     def handed_on(self, key: Key) -> list[Key]:
         """The inputs of ``key`` that its result may be, or look into."""
-        return [] if self.effect(key) is Effect.FRESH else self.inputs(key)
+        if self.effect(key) is Effect.FRESH or self._counts(key):
+            return []
+        return self.inputs(key)
+
+    def _counts(self, key: Key) -> bool:
+        """Whether the result of ``key`` is seen to be a number or a constant."""
+        node = self._graph.get(key)
+        if type(node) is not Task or type(node.func) is not types.FunctionType:
+            return False
+        return self._submission.encoder.judge.evidence(node.func).makes == "scalar"
 
     def reach(
         self, start: Iterable[Key], step: Callable[[Key], Iterable[Key]]

@@ -115,8 +115,10 @@ def _shared(
     found = {*submission.copies.values(), *diverging}
     if submission.lent is not None:
         graph = submission.tasks
-        known = submission.fingerprints.keys() | set(submission.live.values())
-        found.update(k for k in known - graph.keys() if submission.lent(k))
+        known = submission.fingerprints.keys() - graph.keys()
+        known -= submission.replaced.keys()  # nobody takes these any more
+        known.update(submission.live.values())
+        found.update(k for k in known if k not in graph and submission.lent(k))
         found.update(k for k in submission.outputs if submission.lent(k))
     return found
 

@@ -28,7 +28,8 @@ class Counting:
         self._registry = registry
         self._total = total
         # Key that has not run yet -> functions of the tasks that it stands for.
-        self._waiting: dict[Key, list[str]] = {}
+        # A text where it is one, as nearly always.
+        self._waiting: dict[Key, str | list[str]] = {}
         self._hits: set[Key] = set()
         self._hits_seconds = 0.0
 
@@ -46,16 +47,37 @@ class Counting:
         counts = tally(submission, merged)
         counts.retained, counts.retention_seconds = len(self._hits), self._hits_seconds
         self.hits(set(), 0.0)
+        # As a rule all of them have just arrived, and each stands for one other.
+        targets = {target: function for function, target in merged}
+        if (
+            len(targets) == len(merged)
+            and targets.keys() <= registry.fingerprints.keys()
+            and targets.keys().isdisjoint(registry.seconds)
+            and targets.keys().isdisjoint(self._waiting)
+        ):
+            self._waiting.update(targets)
+        else:
+            self._wait(submission, merged, counts)
+        self._total.add(counts)
+        return counts
+
+    def _wait(
+        self, submission: Submission, merged: Iterable[Merge], counts: Tally
+    ) -> None:
+        """Count what is saved already; what is not must wait for its result."""
+        registry, waiting = self._registry, self._waiting
         for function, key in merged:
             target = _home(key, submission, registry)
             if target is None:
                 continue
             if (seconds := registry.seconds.get(target)) is not None:
                 counts.save(function, seconds)
+            elif (known := waiting.get(target)) is None:
+                waiting[target] = function
+            elif isinstance(known, str):
+                waiting[target] = [known, function]
             else:
-                self._waiting.setdefault(target, []).append(function)
-        self._total.add(counts)
-        return counts
+                known.append(function)
 
     def made(self, key: Key, startstops: Iterable[Any]) -> float:
         """A result has arrived; called within a transition."""
@@ -64,7 +86,8 @@ class Counting:
             if s["action"] == "compute":
                 seconds += s["stop"] - s["start"]
         self._registry.seconds[key] = seconds
-        for function in self._waiting.pop(key, ()):
+        waiting = self._waiting.pop(key, ())
+        for function in (waiting,) if isinstance(waiting, str) else waiting:
             self._total.save(function, seconds)
         return seconds
 

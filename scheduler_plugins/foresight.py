@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FunctionType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stratum_dask.graph import Key, Task
 from stratum_dask.optimizations import Role, Submission
@@ -48,60 +48,45 @@ def foresee(submission: Submission, registry: Registry) -> Foresight:
     registry
         What lives.
     """
-    looks, quiet = _users(submission)
-    return Foresight(
-        frozenset(_passing(submission, registry)),
-        looks,
-        quiet,
-        frozenset(_harmless(submission)),
-    )
-
-
-def _harmless(submission: Submission) -> Iterator[Key]:
-    graph, known = submission.tasks, submission.encoder.effect
-    answers: dict[int, bool] = {}
-    fresh: list[Key] = []
-    for key, node in graph.items():
-        if type(node) is not Task or not node._dependencies:
-            continue
-        func = node.func
-        if type(func) is FunctionType:
-            continue
-        answer = answers.get(id(func))
-        if answer is None:
-            answer = answers[id(func)] = known(func) is Effect.FRESH
-        if answer:
-            fresh.append(key)
+    passing = frozenset(_passing(submission, registry))
+    # A graph is large, and has few functions: each is asked about once.
+    taking = {
+        key: node.func
+        for key, node in submission.tasks.items()
+        if type(node) is Task and node._dependencies
+    }
+    kinds: dict[str, set[int]] = {"looks": set(), "quiet": set(), "fresh": set()}
+    for name, func in {id(func): func for func in taking.values()}.items():
+        for kind in _kinds(submission, func):
+            kinds[kind].add(name)
+    looks, quiet, fresh = (_those(taking, kind) for kind in kinds.values())
     if fresh:
-        flow = Flow(submission, graph)
-        yield from (key for key in fresh if flow.effect(key) is Effect.FRESH)
+        flow = Flow(submission, submission.tasks)
+        fresh = frozenset(k for k in fresh if flow.effect(k) is Effect.FRESH)
+    return Foresight(passing, looks, quiet, fresh)
 
 
-def _users(submission: Submission) -> tuple[frozenset[Key], frozenset[Key]]:
-    """Which tasks only look, and which are not seen to write."""
-    known: dict[int, tuple[bool, bool]] = {}
-    all_looks: list[Key] = []
-    all_quiet: list[Key] = []
-    judge, looker = submission.encoder.judge, submission.looker
-    for key, node in submission.tasks.items():
-        if type(node) is not Task or not node._dependencies:
-            continue
-        func = node.func
-        answers = known.get(id(func))
-        if answers is None:
-            looks = quiet = False
-            if isinstance(func, Isolated):
-                looks = func.looks
-            elif judge.function(func).verdict.role is Role.MERGE:
-                looks = looker.only_looks(func)
-                if type(func) is FunctionType:
-                    quiet = not judge.evidence(func).writes
-            answers = known[id(func)] = looks, quiet
-        if answers[0]:
-            all_looks.append(key)
-        elif answers[1]:
-            all_quiet.append(key)
-    return frozenset(all_looks), frozenset(all_quiet)
+def _those(taking: Mapping[Key, Any], functions: set[int]) -> frozenset[Key]:
+    """The tasks that call one of ``functions``."""
+    if not functions:
+        return frozenset()
+    return frozenset(key for key, func in taking.items() if id(func) in functions)
+
+
+def _kinds(submission: Submission, func: Any) -> Iterator[str]:
+    """What is known of a function that takes results of others."""
+    judge = submission.encoder.judge
+    if isinstance(func, Isolated):
+        if func.looks:
+            yield "looks"
+    elif judge.function(func).verdict.role is Role.MERGE:
+        if submission.looker.only_looks(func):
+            yield "looks"
+        elif type(func) is FunctionType and not judge.evidence(func).writes:
+            yield "quiet"
+    known = type(func) is not FunctionType and submission.encoder.effect(func)
+    if known is Effect.FRESH:
+        yield "fresh"
 
 
 def _passing(submission: Submission, registry: Registry) -> set[Key]:
@@ -113,6 +98,7 @@ def _passing(submission: Submission, registry: Registry) -> set[Key]:
     graph = submission.tasks
     found = submission.verdicts.keys() & graph.keys()
     outside = submission.fingerprints.keys() - graph.keys()
+    outside -= submission.replaced.keys()  # nothing is made of these any more
     outside |= set(submission.live.values())
     found |= {
         key

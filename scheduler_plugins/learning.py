@@ -63,11 +63,10 @@ def learn(
         new: Collection[Key] = graph  # as nearly always
     else:
         new = [k for k in graph if k in tasks and k not in known and k in fingerprints]
-    registry.add(
-        new,
-        fingerprints,
-        [k for k in new if isinstance(graph[k], Task) and k not in verdicts],
-    )
+    reusable = new
+    if verdicts or new is not graph or set(map(type, graph.values())) != {Task}:
+        reusable = [k for k in new if isinstance(graph[k], Task) and k not in verdicts]
+    registry.add(new, fingerprints, reusable)
     for kind in (submission.lookers, submission.copies, foreseen.harmless):
         registry.harmless.difference_update(k for k in kind if k not in tasks)
     for keys in (submission.isolated, submission.copies):

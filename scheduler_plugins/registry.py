@@ -104,10 +104,16 @@ class Registry:
         self,
         keys: Collection[Key],
         fingerprints: Mapping[Key, bytes],
-        reusable: Iterable[Key],
+        reusable: Collection[Key],
     ) -> None:
         """Know ``keys``, and which of them other submissions may be given."""
-        self.fingerprints.update((key, fingerprints[key]) for key in keys)
+        # In steps that Python does quickly: a graph may be large.
+        works = map(fingerprints.__getitem__, keys)
+        self.fingerprints.update(zip(keys, works, strict=True))
+        mine = dict(zip(map(fingerprints.__getitem__, reusable), reusable, strict=True))
+        if len(mine) == len(reusable) and self._keys.keys().isdisjoint(mine):
+            self._keys.update(mine)
+            return
         first = self._keys.setdefault
         for key in reusable:
             fingerprint = fingerprints[key]

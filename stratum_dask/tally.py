@@ -166,15 +166,17 @@ def merges(submission: Submission) -> Iterator[Merge]:
     """Yield the tasks of ``submission`` that another one stands for."""
     before = submission.unmerged
     functions: dict[int, str] = {}  # their names cost more than the counting
+    known = functions.get
     for merged in (submission.replaced, submission.copies):
         for key, target in merged.items():
             node = before.get(key)
             if isinstance(node, Task):
-                func = function_of(node)
-                name = functions.get(id(func))
+                name = known(id(node.func))
                 if name is None:
                     name = name_of(key, node)
-                    if subgraph(node) is None and not hasattr(func, NAMED_BY_KEY):
+                    func = function_of(node)
+                    named = subgraph(node) is None and not hasattr(func, NAMED_BY_KEY)
+                    if named and func is node.func:
                         functions[id(func)] = name
                 yield Merge(name, target)
 

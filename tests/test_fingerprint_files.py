@@ -8,19 +8,15 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from settled import settled
 
-from stratum_dask.optimizations.fingerprint.files import (
-    encode_paths,
-    file_version,
-    reads_files,
-)
+from stratum_dask.optimizations.fingerprint.files import encode_paths, file_version
+from stratum_dask.optimizations.purity.readers import path_parameter
 
 
 @pytest.fixture
 def csv(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("a,b\n1,2\n")
-    return path
+    return settled(tmp_path / "a.csv", "a,b\n1,2\n")
 
 
 def test_a_file_has_one_version_however_its_path_is_written(csv, monkeypatch):
@@ -38,7 +34,7 @@ def test_a_file_has_one_version_however_its_path_is_written(csv, monkeypatch):
 def test_a_relative_path_is_another_file_elsewhere(csv, tmp_path, monkeypatch):
     other = tmp_path / "sub"
     other.mkdir()
-    (other / "a.csv").write_text(csv.read_text())
+    settled(other / "a.csv", csv.read_text())
     monkeypatch.chdir(tmp_path)
     here = file_version("a.csv")
     monkeypatch.chdir(other)
@@ -47,7 +43,7 @@ def test_a_relative_path_is_another_file_elsewhere(csv, tmp_path, monkeypatch):
 
 def test_a_changed_file_has_another_version_even_with_its_old_time(csv):
     before, times = file_version(csv), os.stat(csv)
-    csv.write_text("a,b\n1,3\n")
+    settled(csv, "a,b\n1,3\n")
     os.utime(csv, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert file_version(csv) != before
 
@@ -55,7 +51,7 @@ def test_a_changed_file_has_another_version_even_with_its_old_time(csv):
 def test_a_replaced_file_has_another_version(csv):
     before = file_version(csv)
     twin = csv.with_name("twin.csv")
-    twin.write_text(csv.read_text())
+    settled(twin, csv.read_text())
     os.replace(twin, csv)
     assert file_version(csv) != before
 
@@ -87,12 +83,11 @@ def test_fsspec_is_not_imported_for_a_url(monkeypatch):
 
 
 def test_known_readers_name_their_path_parameter():
-    assert reads_files(pd.read_csv) == ("filepath_or_buffer",)
-    assert reads_files(pd.read_parquet) == ("path",)
-    assert reads_files(np.load) == ("file",)
-    assert reads_files(functools.partial(pd.read_csv, sep=";")) == (
-        "filepath_or_buffer",
-    )
+    assert path_parameter(pd.read_csv) == "filepath_or_buffer"
+    assert path_parameter(pd.read_parquet) == "path"
+    assert path_parameter(np.load) == "file"
+    semicolon = functools.partial(pd.read_csv, sep=";")
+    assert path_parameter(semicolon) == "filepath_or_buffer"
 
 
 def test_only_the_libraries_own_functions_are_readers():
@@ -100,9 +95,9 @@ def test_only_the_libraries_own_functions_are_readers():
         return path
 
     read_csv.__module__ = "pandas"
-    assert reads_files(read_csv) is None
-    assert reads_files(np.sum) is None
-    assert reads_files("read_csv") is None
+    assert path_parameter(read_csv) == ""
+    assert path_parameter(np.sum) == ""
+    assert path_parameter("read_csv") == ""
 
 
 @pytest.mark.parametrize("spelling", ["position", "keyword", "partial", "list"])
@@ -120,13 +115,13 @@ def test_a_readers_file_enters_and_its_change_too(csv, spelling):
     assert before
     assert reason == ""
     assert encode() == (before, "")
-    csv.write_text("another text")
+    settled(csv, "another text")
     assert encode()[0] != before
 
 
 def test_several_files_enter_in_their_order(csv):
     other = csv.with_name("b.csv")
-    other.write_text("x")
+    settled(other, "x")
     one, _ = encode_paths(pd.read_parquet, ([csv, other],), {})
     two, _ = encode_paths(pd.read_parquet, ([other, csv],), {})
     assert one != two

@@ -1317,11 +1317,11 @@ def b_open_binary(path):
 
 
 def b_read_csv(path):
-    return pd.read_csv(path, index_col=0)
+    return pd.read_csv(path.strip(), index_col=0)
 
 
-def b_load(path):
-    return np.load(path)
+def b_load(paths):
+    return np.load(paths[0])
 
 
 def b_exists(path):

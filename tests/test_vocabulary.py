@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xxhash
 from distributed import Client, LocalCluster
+from settled import settled
 
 import stratum_dask
 from stratum_dask import AnnotationError, explain
@@ -498,8 +499,7 @@ def test_the_annotation_outranks_strictness():
 def test_a_reader_that_is_declared_batch_is_batch(tmp_path):
     """By itself it would be merged, and reused as long as its file is the same."""
     pd = pytest.importorskip("pandas")
-    file = tmp_path / "a.csv"
-    file.write_text("a\n1\n")
+    file = settled(tmp_path / "a.csv", "a\n1\n")
     tasks = [delayed(pd.read_csv)(str(file)) for _ in range(2)]
     assert not explain(*tasks).counts.refused
     name = f"{pd.read_csv.__module__}.read_csv"

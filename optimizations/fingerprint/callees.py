@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stratum_dask.graph import is_identity, literal
-from stratum_dask.optimizations.fingerprint import files
 from stratum_dask.optimizations.fingerprint.binding import Binder, binder
 from stratum_dask.optimizations.fingerprint.functions import encode_callee
+from stratum_dask.optimizations.fingerprint.reading import Reading, reading
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
@@ -30,8 +30,7 @@ class Callee(NamedTuple):
     head: bytes
     """How the spelling of a call begins."""
     binder: Binder | None
-    reads: bool
-    """Whether it is a known reader of files named in its arguments."""
+    reads: Reading
     plain: bool
     """Whether every call of it may be merged, whatever its arguments."""
 
@@ -90,14 +89,14 @@ class Callees:
             self._alive.append(given)
             return e
         finding = self.judge.function(func)
-        reads = files.reads_files(func) is not None
+        reads = reading(func, self.judge)
         plain = (
             finding.verdict.role is Role.MERGE
             and not finding.looks_at_arguments
             and not self.judge.takes_care(func)
             and not is_identity(func)
             and type(func) is not literal
-            and not reads
+            and reads is Reading.NOTHING
         )
         bound = binder(func, self.encoder)
         if plain:

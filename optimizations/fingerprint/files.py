@@ -6,56 +6,24 @@ import functools
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["encode_paths", "file_version", "reads_files"]
+from stratum_dask.optimizations.purity.readers import path_parameter
 
-# Every reader takes its path first; the name is for callers who spell it.
-_READERS: dict[str, dict[str, str]] = {
-    "pandas": {
-        **dict.fromkeys(
-            ("read_csv", "read_table", "read_fwf", "read_pickle", "read_stata"),
-            "filepath_or_buffer",
-        ),
-        **dict.fromkeys(("read_parquet", "read_feather", "read_orc"), "path"),
-        **dict.fromkeys(("read_json", "read_hdf"), "path_or_buf"),
-        "read_sas": "filepath_or_buffer",
-        "read_spss": "path",
-        "read_excel": "io",
-        "read_xml": "path_or_buffer",
-        "read_html": "io",
-    },
-    "numpy": {"load": "file", "loadtxt": "fname", "genfromtxt": "fname"},
-    "pyarrow.parquet": {"read_table": "source", "read_schema": "where"},
-    "pyarrow.csv": {"read_csv": "input_file"},
-    "pyarrow.json": {"read_json": "input_file"},
-    "pyarrow.feather": {"read_table": "source", "read_feather": "source"},
-    "pyarrow.orc": {"read_table": "source"},
-    "polars": dict.fromkeys(
-        (
-            "read_csv",
-            "read_parquet",
-            "read_ipc",
-            "read_json",
-            "read_ndjson",
-            "read_avro",
-            "read_excel",
-        ),
-        "source",
-    ),
-    "joblib": {"load": "filename"},
-    "scipy.io": {"loadmat": "file_name"},
-    "scipy.sparse": {"load_npz": "file"},
-}
-_MODULES: dict[str, list[str]] = {}
-for _module, _names in _READERS.items():
-    for _name in _names:
-        _MODULES.setdefault(_name, []).append(_module)
+__all__ = ["encode_paths", "encode_read", "file_version"]
 
 # What a remote file system says that changes when the file does.
 _MARKERS = ("ETag", "etag", "version_id", "VersionId", "generation", "md5Hash")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+
+
+_PATTERN = frozenset("*?[")
+_TICK = 20_000_000
+"""Nanoseconds: twice the longest step of the clocks of Linux's file systems."""
+_SECONDS = 2_000_000_000
+"""The same where it goes in whole seconds: FAT's are two."""
 
 
 def file_version(path: object) -> tuple[object, ...] | None:
@@ -63,7 +31,8 @@ def file_version(path: object) -> tuple[object, ...] | None:
 
     Size and both clocks and the inode of a local file, since the modification
     time alone can be set back. What the file system tells (etag, version, time)
-    of a remote one, if fsspec is in use already. Folders have no version.
+    of a remote one, if fsspec is in use already. Folders have no version, nor has a
+    file that was changed only a moment ago, or a pattern that may mean several.
 
     Examples
     --------
@@ -76,7 +45,7 @@ def file_version(path: object) -> tuple[object, ...] | None:
     if not isinstance(path, str | os.PathLike):
         return None
     name = os.fspath(path)
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not _PATTERN.isdisjoint(name):
         return None
     if name.startswith("file://"):
         name = name.removeprefix("file://")
@@ -87,10 +56,21 @@ def file_version(path: object) -> tuple[object, ...] | None:
         found = os.stat(real)
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(found.st_mode) or _fresh(found):
         return None
     times = found.st_mtime_ns, found.st_ctime_ns
     return "file", real, found.st_size, *times, found.st_ino
+
+
+def _fresh(found: os.stat_result) -> bool:
+    """Whether the next change of a file may come before its clock goes on.
+
+    The clock of a file system goes in steps: it may be changed twice in one (git
+    knows such files as racy).
+    """
+    last = max(found.st_mtime_ns, found.st_ctime_ns)
+    step = _TICK if last % 1_000_000_000 else _SECONDS
+    return time.time_ns() - last < step
 
 
 def _remote_version(url: str) -> tuple[object, ...] | None:
@@ -109,28 +89,6 @@ def _remote_version(url: str) -> tuple[object, ...] | None:
         seen = [(name, str(info[name])) for name in names if info.get(name)]
         if seen:
             return "url", url, info.get("size"), *seen
-    return None
-
-
-def reads_files(func: object) -> tuple[str, ...] | None:
-    """Return the names of the path parameters of a known reader, else None.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> reads_files(np.load)
-    ('file',)
-    >>> reads_files(np.sum) is None
-    True
-    """
-    while isinstance(func, functools.partial):
-        func = func.func
-    name = getattr(func, "__name__", None)
-    if not isinstance(name, str):
-        return None
-    for module in _MODULES.get(name, ()):
-        if getattr(sys.modules.get(module), name, None) is func:
-            return (_READERS[module][name],)
     return None
 
 
@@ -162,12 +120,12 @@ def encode_paths(
     >>> encode_paths(np.sum, ([1, 2],), {})
     (b'', '')
     """
-    parameters = reads_files(func)
-    if parameters is None:
+    parameter = path_parameter(func)
+    if not parameter:
         return b"", ""
     while isinstance(func, functools.partial):
         args, kwargs, func = func.args + args, {**func.keywords, **kwargs}, func.func
-    given = args[0] if args else kwargs.get(parameters[0])
+    given = args[0] if args else kwargs.get(parameter)
     versions: list[bytes] = []
     for path in _paths(given):
         if path is None:
@@ -175,10 +133,43 @@ def encode_paths(
         version = file_version(path)
         if version is None:
             return b"", _unseen(path)
-        # repr quotes strings, so a tuple of plain values is told from any other
-        text = repr(version).encode("utf-8", "surrogatepass")
-        versions.append(len(text).to_bytes(4, "little") + text)
+        versions.append(_encode(version))
     return b"".join(versions), ""
+
+
+def encode_read(paths: Iterable[str | os.PathLike[str]]) -> tuple[bytes, str]:
+    """Return the versions of the files that a user's function reads.
+
+    Parameters
+    ----------
+    paths
+        The files, in any order.
+
+    Returns
+    -------
+    tuple
+        The paths and their versions, and an empty string; or no bytes and the
+        reason why one of them can't be seen.
+
+    Examples
+    --------
+    >>> encode_read(["missing.npy"])
+    (b'', "the version of 'missing.npy' can't be seen: no such local file")
+    """
+    found: set[bytes] = set()
+    for path in paths:
+        version = file_version(path)
+        if version is None:
+            return b"", _unseen(path)
+        # Which of them is read where is known by the path.
+        found.add(_encode((os.fspath(path), *version)))
+    return b"".join(sorted(found)), ""
+
+
+def _encode(version: tuple[object, ...]) -> bytes:
+    # repr quotes strings, so a tuple of plain values is told from any other
+    text = repr(version).encode("utf-8", "surrogatepass")
+    return len(text).to_bytes(4, "little") + text
 
 
 def _paths(given: object) -> Iterator[str | os.PathLike[str] | None]:
@@ -194,12 +185,16 @@ def _paths(given: object) -> Iterator[str | os.PathLike[str] | None]:
 
 def _unseen(path: str | os.PathLike[str]) -> str:
     name = os.fspath(path)
-    if "://" in name or "::" in name:
+    if not _PATTERN.isdisjoint(name):
+        why = "it may stand for several files"
+    elif "://" in name or "::" in name:
         why = "its file system tells no version"
         if "fsspec" not in sys.modules:
             why = "fsspec is not imported, which would tell"
     elif os.path.isdir(name):
         why = "it is a folder"
+    elif os.path.exists(name):
+        why = "it was changed only a moment ago"
     else:
         why = "no such local file"
     return f"the version of {name!r} can't be seen: {why}"

@@ -20,7 +20,6 @@ from stratum_dask.graph import (
     subgraph,
     with_func,
 )
-from stratum_dask.optimizations.fingerprint import files
 from stratum_dask.optimizations.fingerprint.binding import Binder
 from stratum_dask.optimizations.fingerprint.callees import (
     REF,
@@ -29,6 +28,7 @@ from stratum_dask.optimizations.fingerprint.callees import (
     Callee,
     Callees,
 )
+from stratum_dask.optimizations.fingerprint.reading import Reading, versions
 from stratum_dask.optimizations.fingerprint.same import (
     SAME,
     SCALARS,
@@ -126,8 +126,8 @@ class NodeFingerprints:
             return self._call(node, callee, found)
         if not callee.plain and not self._may_iterate(func):
             verdict = self.judge.task(func, node.args, node.kwargs)
-            said = callee.reads and self.judge.said(func)
-            if callee.reads and not said and verdict.role is Role.BATCH:
+            known = callee.reads is Reading.KNOWN and not self.judge.said(func)
+            if known and verdict.role is Role.BATCH:
                 verdict = MERGE  # the versions of its files enter
             self._follow(verdict)
             return self._call(node, callee, found, judged=True)
@@ -170,8 +170,10 @@ class NodeFingerprints:
         add = parts.append
         if type(callee.func) is literal:
             self.holds_objects = True
-        if callee.reads:
-            add(self._files(callee.func, args, kwargs))
+        promised = callee.reads is Reading.INSIDE and self._annotated == "pure"
+        if callee.reads is not Reading.NOTHING and not promised:
+            read = versions(callee.reads, callee.func, args, kwargs, self.judge)
+            add(self._files(*read))
         if callee.binder is not None and (kwargs or len(args) != callee.binder.simple):
             parts += callee.binder.bind(
                 args, kwargs, lambda a: self._spell(a, found, judged)
@@ -292,8 +294,7 @@ class NodeFingerprints:
             self._scopes.pop()
         return inner
 
-    def _files(self, func: Callable[..., Any], args: Any, kwargs: Any) -> bytes:
-        versions, unseen = files.encode_paths(func, args, kwargs)
-        if unseen:
-            self._batch = Verdict(Role.BATCH, unseen)
-        return _FILES + len(versions).to_bytes(4, "little") + versions
+    def _files(self, seen: bytes, why_not: str) -> bytes:
+        if why_not:
+            self._batch = Verdict(Role.BATCH, why_not)
+        return _FILES + len(seen).to_bytes(4, "little") + seen

@@ -13,6 +13,7 @@ from stratum_dask.optimizations.purity.contracts import Helper, refuse
 from stratum_dask.optimizations.purity.demands import says_now
 from stratum_dask.optimizations.purity.evidence import Evidence
 from stratum_dask.optimizations.purity.outer import is_fixed
+from stratum_dask.optimizations.purity.pathtexts import stripped
 from stratum_dask.optimizations.purity.reach import Judging
 from stratum_dask.optimizations.purity.stack import PLAIN
 from stratum_dask.optimizations.purity.steps import step
@@ -88,7 +89,7 @@ def evidence(
         rest = code.co_varnames[more]
     cut = len(prefix)
     mine = frozenset(
-        d._replace(param=d.param[cut:])
+        stripped(d, cut) if d.path is not None else d._replace(param=d.param[cut:])
         for d in found.demands
         if d.param.startswith(prefix)
     )

@@ -25,6 +25,7 @@ from stratum_dask.optimizations.purity.handing import handed, result, unknown
 from stratum_dask.optimizations.purity.known import WRITES_FIRST
 from stratum_dask.optimizations.purity.machine import Walker
 from stratum_dask.optimizations.purity.outer import mixed, outer, sources
+from stratum_dask.optimizations.purity.pathtexts import of_call
 from stratum_dask.optimizations.purity.reach import Named, Ref, State, hidden
 from stratum_dask.optimizations.purity.stack import Bound
 
@@ -64,6 +65,9 @@ def judge_call(w: Walker, func: Any, call: Call) -> Any:
         set_attribute(w, owner, name.value if known else "", value)
     if obj is range:
         return RANGE
+    path = of_call(obj, call)
+    if path is not UNSEEN:
+        return path
     if evidence.makes:
         sign = {"iterator": ONESHOT, "number": NUMBER}.get(evidence.makes, UNSEEN)
         shared = result(w, func, call)

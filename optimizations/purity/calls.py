@@ -112,7 +112,10 @@ class Demand(NamedTuple):
     param: str
     key: str | None = None
     kind: str = "seed"
-    """What it must be: a key of `stratum_dask.optimizations.purity.demands.KINDS`."""
+    """What it must be: a key of `stratum_dask.optimizations.purity.demands.KINDS`,
+    or ``path``: that the version of a file enters the fingerprint."""
+    path: Any = None
+    """The path, made of parameters; see `stratum_dask.optimizations.purity.pathtexts`."""
 
 
 class Call(NamedTuple):

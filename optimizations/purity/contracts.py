@@ -16,6 +16,7 @@ from stratum_dask.optimizations.purity.calls import (
     is_seed,
 )
 from stratum_dask.optimizations.purity.demands import TOLERANT, meets
+from stratum_dask.optimizations.purity.pathtexts import asked, evaluate, substituted
 from stratum_dask.optimizations.verdict import MERGE, Role, Verdict
 
 __all__ = [
@@ -104,28 +105,62 @@ class Helper(NamedTuple):
     @property
     def loose(self) -> Verdict:
         strict = [d for d in self.demands if d.kind not in TOLERANT]
-        return max(map(self._refusal, sorted(strict, key=str)), default=self.floor)
+        return max([self.floor, *map(self._refusal, sorted(strict, key=str))])
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads files whose paths can be seen in a call of it."""
+        return any(demand.kind == "path" for demand in self.demands)
 
     def _refusal(self, demand: Demand) -> Verdict:
+        if demand.kind == "path":
+            why = f"{self.what} reads a file whose version can't be seen"
+            return Verdict(Role.BATCH, why, "give it the path itself, as a text")
         why, remedy = _ASKED[demand.kind]
         name = demand.key or demand.param.replace(".0", "what it goes through")
         return refuse(f"{self.what} {why.format(name)}", remedy.format(name))
 
     def check(self, call: Call) -> Outcome:
-        asked = set()
+        further = set()
+        verdict = self.floor
         for demand in sorted(self.demands, key=str):
+            if demand.kind == "path":
+                wanted = asked(self._path(demand, call))
+                if wanted is None:
+                    verdict = max(verdict, self._refusal(demand))
+                else:
+                    further.add(wanted)
+                continue
             value = self._value(demand, call)
             if isinstance(value, Written):  # in the code of somebody else
                 value = Lit(value.value)
             found = meets(value, demand.kind)
             if isinstance(found, Demand):
-                asked.add(found)
+                further.add(found)
             elif not found:
                 return Outcome(self._refusal(demand))
-        return Outcome(self.floor, frozenset(asked))
+        return Outcome(verdict, frozenset(further))
+
+    def check_task(self, call: Call) -> Outcome:
+        """Judge the call of a task: `paths` are in its fingerprint."""
+        outcome = self.check(call)
+        further = frozenset(d for d in outcome.demands if d.kind != "path")
+        verdict = outcome.verdict
+        if self.reads and self.paths(call) is None:
+            verdict = max(verdict, *map(self._refusal, self.demands))
+        return Outcome(verdict, further)
+
+    def paths(self, call: Call) -> list[Any] | None:
+        """The files that a call of it reads; None where one can't be seen."""
+        wanted = [d for d in self.demands if d.kind == "path"]
+        found = [evaluate(self._path(demand, call)) for demand in wanted]
+        return None if None in found else found
+
+    def _path(self, demand: Demand, call: Call) -> Any:
+        return substituted(demand.path, lambda name: self._value(Demand(name), call))
 
     def _value(self, demand: Demand, call: Call) -> Any:
-        param, key, _ = demand
+        param, key = demand.param, demand.key
         if param == self.rest and key is not None:
             return call.get(key)
         if param == self.rest:

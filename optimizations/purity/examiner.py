@@ -39,6 +39,7 @@ from stratum_dask.optimizations.purity.places import (
     root_of,
 )
 from stratum_dask.optimizations.purity.reach import method
+from stratum_dask.optimizations.purity.readers import versioned
 from stratum_dask.optimizations.purity.textcontracts import Texts
 from stratum_dask.optimizations.verdict import Role, Verdict
 
@@ -91,7 +92,7 @@ class Examiner:
         if path and rule(path) is not None:
             by_name = self.named(path)
             if by_name != PURE and not self._declared.about(obj):
-                return by_name
+                return versioned(obj, by_name)
         known = self._evidence.get(id(obj))
         if known is not None:
             return known[1]
@@ -181,7 +182,7 @@ class Examiner:
             return Evidence(refuse(why, SAYS_PURE.format(name)))
         if known is None:
             return bytecode.look(func, self)
-        found = as_evidence(name, known)
+        found = versioned(func, as_evidence(name, known))
         if (
             func.__closure__
             and root not in ("numpy", "pandas")
@@ -268,7 +269,7 @@ class Examiner:
             root = name.partition(".")[0]
             known = rule(name) if root and installed(root) else None
             if known is not None:
-                return as_evidence(name, known)
+                return versioned(obj, as_evidence(name, known))
             return unknown(name, root or home, self)
         if not callable(obj):
             return Evidence(self.value(obj))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from stratum_dask.optimizations.purity.calls import MISSING, Call, Lit
 from stratum_dask.optimizations.purity.contracts import Outcome, refuse
+from stratum_dask.optimizations.purity.pathtexts import asked
 from stratum_dask.optimizations.verdict import Role, Verdict
 
 __all__ = ["Maps", "OnlyWithout", "Opens", "Reads"]
@@ -36,9 +37,14 @@ class Opens(NamedTuple):
 
 
 class Reads(NamedTuple):
-    """A reader; as a task of its own its paths are in the fingerprint."""
+    """A reader; as a task of its own its paths are in the fingerprint.
+
+    So are those that a user's function hands on to it, where it is known which of
+    its parameters is the path.
+    """
 
     what: str
+    path: str = ""
 
     @property
     def loose(self) -> Verdict:
@@ -49,7 +55,12 @@ class Reads(NamedTuple):
         )
 
     def check(self, call: Call) -> Outcome:
-        return Outcome(self.loose)
+        wanted = asked(call.get(self.path, 0)) if self.path else None
+        return (
+            Outcome(self.loose)
+            if wanted is None
+            else Outcome(demands=frozenset([wanted]))
+        )
 
     def check_task(self, call: Call) -> Outcome:
         """Judge the call of a task: a path that is seen has a version."""
@@ -66,13 +77,14 @@ class Maps(NamedTuple):
     param: str = "mode"
     position: int = 2
     default: str | None = "r+"
+    path: str = ""
 
     @property
     def loose(self) -> Verdict:
         return refuse(f"{self.what}: whether it writes into the file can't be seen")
 
     def check(self, call: Call) -> Outcome:
-        return self._judge(call, Reads(self.what).check(call))
+        return self._judge(call, Reads(self.what, self.path).check(call))
 
     def check_task(self, call: Call) -> Outcome:
         """Judge the call of a task, whose path is in its fingerprint."""

@@ -29,6 +29,16 @@ class Fixed(NamedTuple):
     def check_task(self, call: Call) -> Outcome:
         return check_task(self.inner, self._whole(call))
 
+    @property
+    def reads(self) -> bool:
+        """Whether it reads files whose paths can be seen in a call of it."""
+        return bool(getattr(self.inner, "reads", False))
+
+    def paths(self, call: Call) -> list[Any] | None:
+        """The files that a call of it reads; None where one can't be seen."""
+        found: list[Any] | None = self.inner.paths(self._whole(call))  # type: ignore[attr-defined]
+        return found
+
     def _whole(self, call: Call) -> Call:
         return call._replace(
             args=(*self.args, *call.args), kwargs={**self.kwargs, **call.kwargs}

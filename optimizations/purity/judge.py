@@ -97,16 +97,31 @@ class Judge(Examiner):
         if not isinstance(finding, _Conditional):
             return finding.verdict
         try:
-            call = Call(
-                tuple([literal(a) for a in args]),
-                {k: literal(v) for k, v in kwargs.items()},
-            )
-            outcome = check_task(finding.contract, call)
+            outcome = check_task(finding.contract, _call(args, kwargs))
         except Exception as problem:  # noqa: BLE001 what fails is refused
             return _broken(finding, problem)
         if outcome.demands:
             return max(outcome.verdict, finding.contract.loose)
         return outcome.verdict
+
+    def reads(self, func: object) -> bool:
+        """Whether a user's function reads files that a call of it may name."""
+        return bool(getattr(self._contract(func), "reads", False))
+
+    def paths(
+        self, func: object, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> list[Any] | None:
+        """The files that a call of such a function reads; None if not all are seen."""
+        contract: Any = self._contract(func)
+        try:
+            found: list[Any] | None = contract.paths(_call(args, kwargs))
+        except Exception:  # noqa: BLE001 what fails is not seen
+            return None
+        return found
+
+    def _contract(self, func: object) -> Contract | None:
+        finding = self.function(func)
+        return finding.contract if isinstance(finding, _Conditional) else None
 
     def iterates(self, func: object) -> bool:
         """Whether ``func`` is pure but for returning an iterator."""
@@ -214,6 +229,12 @@ class Judge(Examiner):
             why = f"{label(func)} changes the object it is bound to"
             return refuse(why, "pass the object to a function as an argument")
         return MERGE
+
+
+def _call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+    return Call(
+        tuple([literal(a) for a in args]), {k: literal(v) for k, v in kwargs.items()}
+    )
 
 
 def _iterates(found: Evidence) -> bool:

@@ -30,6 +30,7 @@ from stratum_dask.optimizations.purity.outer import (
     mixed,
     sources,
 )
+from stratum_dask.optimizations.purity.pathtexts import PATHS, Made
 from stratum_dask.optimizations.purity.places import label
 from stratum_dask.optimizations.purity.reach import (
     Judging,
@@ -144,7 +145,7 @@ class Walker:
     # --------------------------------------------------------------- names
     def outside(self, obj: Any, name: str) -> Any:
         """The abstract value of an object from globals or a closure."""
-        if isinstance(obj, PLAIN):
+        if isinstance(obj, PLAIN) or type(obj) in PATHS:
             return Lit(obj)
         if isinstance(obj, types.ModuleType):
             return Ref(obj, obj.__name__, PURE)
@@ -228,7 +229,7 @@ class Walker:
             self.changes(owner)
         if isinstance(owner, Param):
             self.found.asks.add((owner.name, name))
-        if owner is UNSEEN and self.escaped:
+        if (owner is UNSEEN or isinstance(owner, Made)) and self.escaped:
             owner = Mixed(self.escaped)
         return Bound(name, owner, method(name))
 
@@ -267,7 +268,7 @@ class Walker:
             return Inside(owner.name)
         if isinstance(owner, State):
             return contents(owner)
-        if owner is UNSEEN and self.escaped:
+        if (owner is UNSEEN or isinstance(owner, Made)) and self.escaped:
             return Mixed(self.escaped)
         return owner if isinstance(owner, Inside) else mixed(owner)
 

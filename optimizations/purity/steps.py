@@ -31,6 +31,7 @@ from stratum_dask.optimizations.purity.outer import (
     sources,
     unpacked,
 )
+from stratum_dask.optimizations.purity.pathtexts import joined, made
 from stratum_dask.optimizations.purity.plainsteps import plain_step
 from stratum_dask.optimizations.purity.stack import Held, Pairs
 
@@ -99,6 +100,8 @@ def _binary(w: Walker, arg: int) -> None:
         counts = [v for v in (left, right) if isinstance(v, Count)]
         shares = arg in _IN_PLACE or arg % _IN_PLACE.start in _SHARING
         what = _shared(left, right, kept=arg in _IN_PLACE) if shares else UNSEEN
+        if what is UNSEEN:
+            what = joined(left, right, arg)
         w.stack.append(counts[0] if counts else what)
 
 
@@ -175,18 +178,36 @@ def _yield(w: Walker, arg: int) -> None:
 
 def _format_value(w: Walker, arg: int) -> None:
     if arg & 4:
-        w.pop()
-    _format_simple(w, arg)
+        _format_with_spec(w, arg)
+    else:
+        _convert_value(w, arg)
+
+
+def _convert_value(w: Walker, arg: int) -> None:
+    if arg in (0, 1):  # as it is, or by str
+        _format_simple(w, arg)
+    else:
+        _shown(w, w.pop())
+        w.stack.append(UNSEEN)
 
 
 def _format_simple(w: Walker, arg: int) -> None:
-    _shown(w, w.pop())
-    w.stack.append(UNSEEN)
+    value = w.pop()
+    _shown(w, value)
+    w.stack.append(made("text", value))
 
 
 def _format_with_spec(w: Walker, arg: int) -> None:
     w.pop()
-    _format_simple(w, arg)
+    _shown(w, w.pop())
+    w.stack.append(UNSEEN)
+
+
+def _build_string(w: Walker, arg: int) -> None:
+    text = made("text", *w.stack[len(w.stack) - arg :])
+    plain_step(w, "BUILD_STRING", arg)
+    if text is not UNSEEN:
+        w.stack[-1] = text
 
 
 def _shown(w: Walker, value: Any) -> None:
@@ -233,8 +254,9 @@ _STEPS: dict[str, Step] = {
     "YIELD_VALUE": _yield,
     "FORMAT_VALUE": _format_value,
     "FORMAT_SIMPLE": _format_simple,
-    "CONVERT_VALUE": _format_simple,
+    "CONVERT_VALUE": _convert_value,
     "FORMAT_WITH_SPEC": _format_with_spec,
+    "BUILD_STRING": _build_string,
 }
 
 
