@@ -323,3 +323,147 @@ async def test_a_read_is_shared_with_later_submissions(c, s, a, b):
             three = c.compute(delayed(joined)(folder))
             assert (await three)["a"].tolist() == [2]
             assert ran.names["joined"] == 2
+
+
+# ------------------------------------------------------------- what libraries have
+def library(name):
+    module, _, attribute = name.rpartition(".")
+    return getattr(pytest.importorskip(module), attribute)
+
+
+HANDLES = [
+    "pandas.ExcelFile",
+    "pyarrow.parquet.ParquetFile",
+    "pyarrow.parquet.ParquetDataset",
+    "pyarrow.dataset.dataset",
+    "pyarrow.csv.open_csv",
+    "pyarrow.ipc.open_file",
+    "pyarrow.RecordBatchFileReader",
+    "scipy.io.netcdf_file",
+    "scipy.io.FortranFile",
+    "scipy.io.wavfile.read",
+    "scipy.io.readsav",
+    "scipy.io.hb_read",
+    "scipy.io.mminfo",
+    "scipy.io.whosmat",
+    "sklearn.datasets.load_svmlight_file",
+    "numpy.fromregex",
+    "tokenize.open",
+    "io.open_code",
+]
+
+
+@pytest.mark.parametrize("name", HANDLES)
+def test_what_opens_or_reads_a_file_of_unseen_version_is_batch(name):
+    assert Judge().task(library(name), ("a",)).role is Role.BATCH
+
+
+WRITERS = [
+    "joblib.dump",
+    "cloudpickle.dump",
+    "pandas.HDFStore",
+    "pandas.ExcelWriter",
+    "pyarrow.parquet.ParquetWriter",
+    "pyarrow.parquet.write_metadata",
+    "pyarrow.parquet.write_to_dataset",
+    "pyarrow.ipc.new_file",
+    "pyarrow.fs.copy_files",
+    "pyarrow.fs.LocalFileSystem",
+    "pyarrow.create_memory_map",
+    "scipy.io.hb_write",
+    "scipy.io.wavfile.write",
+    "joblib.Memory",
+    "pyarrow.set_cpu_count",
+    "numpy.lib.format.write_array",
+]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_writes_must_happen_every_time(name):
+    """Also where the function is imported by itself: joblib's lives elsewhere."""
+    assert Judge().task(library(name), ("a", "b")).role is Role.REFUSE
+
+
+PURE = [
+    "json.loads",
+    "json.dumps",
+    "pickle.loads",
+    "pickle.dumps",
+    "sklearn.datasets.load_iris",
+    "sklearn.tree.export_graphviz",
+    "scipy.ndimage.binary_opening",
+    "hashlib.md5",
+    "pyarrow.py_buffer",
+    "numpy.shares_memory",
+    "sklearn.linear_model.lasso_path",
+]
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_only_sounds_like_it_is_merged(name):
+    assert Judge().task(library(name)).role is Role.MERGE
+
+
+@pytest.mark.parametrize("options", [{"chunksize": 3}, {"iterator": True}])
+def test_a_part_at_a_time_is_an_iterator(options):
+    judge = Judge()
+    assert judge.task(pd.read_csv, ("a",), options).role is Role.REFUSE
+    nothing = dict.fromkeys(options)
+    assert judge.task(pd.read_csv, ("a",), nothing).role is Role.MERGE
+
+    def read(path, size):
+        return pd.read_csv(path, chunksize=size)
+
+    assert judge.task(read, ("a", 3)).role is not Role.MERGE
+
+
+@pytest.mark.parametrize("name", ["numpy.nditer", "numpy.ndenumerate", "csv.reader"])
+def test_iterators_of_libraries_are_refused(name):
+    assert Judge().task(library(name), ([1],)).role is Role.REFUSE
+
+
+def test_generators_of_libraries_are_refused():
+    assert (
+        Judge().task(library("sklearn.utils.gen_batches"), (3, 1)).role is Role.REFUSE
+    )
+
+
+def load_first(path):
+    return np.load(path)
+
+
+@pytest.mark.parametrize("func", [np.load, load_first])
+def test_an_archive_of_arrays_is_an_open_file(func):
+    judge = Judge()
+    assert judge.task(func, ("a.npz",)).role is Role.BATCH
+    assert judge.task(func, ("a.npy",)).role is Role.MERGE
+
+
+# pandas leaves it to the garbage collector to close the file
+@pytest.mark.filterwarnings("ignore:.*unclosed file:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@gen_cluster(client=True, nthreads=[("", 2)], config={"stratum.enabled": True})
+async def test_an_open_file_is_not_given_to_later_submissions(c, s, a):
+    import tempfile
+
+    def first(archive):
+        with archive as file:
+            return float(file["a"].sum())
+
+    def total(parts):
+        return sum(float(part["a"].sum()) for part in parts)
+
+    with tempfile.TemporaryDirectory() as folder:
+        npz = f"{folder}/a.npz"
+        np.savez(npz, a=np.arange(4))
+        csv = settled(pathlib.Path(folder) / "x.csv", "a\n1\n2\n3\n")
+        settled(npz)
+        opened = delayed(np.load)(npz), delayed(pd.read_csv)(csv, chunksize=1)
+        kept = c.compute(list(opened))
+        for _ in range(2):
+            tasks = [
+                delayed(first)(delayed(np.load)(npz)),
+                delayed(total)(delayed(pd.read_csv)(csv, chunksize=1)),
+            ]
+            assert await c.gather(c.compute(tasks)) == [6.0, 6.0]
+        del kept

@@ -38,7 +38,7 @@ from stratum_dask.optimizations.fingerprint.same import (
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
-from stratum_dask.optimizations.verdict import MERGE, Effect, Refused, Role, Verdict
+from stratum_dask.optimizations.verdict import Effect, Refused, Role, Verdict
 
 __all__ = ["NodeFingerprints"]
 
@@ -126,9 +126,6 @@ class NodeFingerprints:
             return self._call(node, callee, found)
         if not callee.plain and not self._may_iterate(func):
             verdict = self.judge.task(func, node.args, node.kwargs)
-            known = callee.reads is Reading.KNOWN and not self.judge.said(func)
-            if known and verdict.role is Role.BATCH:
-                verdict = MERGE  # the versions of its files enter
             self._follow(verdict)
             return self._call(node, callee, found, judged=True)
         return self._call(node, callee, found)

@@ -23,6 +23,7 @@ from stratum_dask.optimizations.purity.evidence import (
 from stratum_dask.optimizations.purity.fixed import Fixed, literal
 from stratum_dask.optimizations.purity.inside import (
     filled,
+    generates,
     same_name,
     slots_of,
     wrapped,
@@ -183,6 +184,8 @@ class Examiner:
         if known is None:
             return bytecode.look(func, self)
         found = versioned(func, as_evidence(name, known))
+        if generates(func):
+            found = found._replace(makes="iterator")
         if (
             func.__closure__
             and root not in ("numpy", "pandas")

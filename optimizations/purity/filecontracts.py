@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import NamedTuple
 
-from stratum_dask.optimizations.purity.calls import MISSING, Call, Lit
+from stratum_dask.optimizations.purity.calls import MISSING, UNSEEN, Call, Lit
 from stratum_dask.optimizations.purity.contracts import Outcome, refuse
-from stratum_dask.optimizations.purity.pathtexts import asked
+from stratum_dask.optimizations.purity.pathtexts import asked, made
 from stratum_dask.optimizations.verdict import Role, Verdict
 
 __all__ = ["Maps", "OnlyWithout", "Opens", "Reads"]
@@ -55,19 +56,38 @@ class Reads(NamedTuple):
         )
 
     def check(self, call: Call) -> Outcome:
-        wanted = asked(call.get(self.path, 0)) if self.path else None
-        return (
-            Outcome(self.loose)
-            if wanted is None
-            else Outcome(demands=frozenset([wanted]))
-        )
+        path = call.get(self.path, 0) if self.path else UNSEEN
+        if self.what == _ARCHIVES:
+            path = made("npy", path)
+        wanted = asked(path)
+        if wanted is None or _lazy(call):
+            return Outcome(self.loose)
+        return Outcome(demands=frozenset([wanted]))
 
     def check_task(self, call: Call) -> Outcome:
         """Judge the call of a task: a path that is seen has a version."""
-        first = call.args[0] if call.args else next(iter(call.kwargs.values()), None)
-        if isinstance(first, Lit) and _paths(first.value):
-            return Outcome()
-        return Outcome(self.loose)
+        if _lazy(call):
+            why = f"{self.what} returns an iterator here, which can be read only once"
+            return Outcome(refuse(why, "read the whole file"))
+        given = call.get(self.path, 0) if self.path else UNSEEN
+        if not isinstance(given, Lit) or not _seen(given.value):
+            return Outcome(self.loose)
+        if self.what == _ARCHIVES and not str(given.value).endswith(".npy"):
+            return Outcome(self.loose)
+        return Outcome()
+
+
+_ARCHIVES = "numpy.load"
+"""Returns an open file, unless that holds one array only."""
+
+
+def _lazy(call: Call) -> bool:
+    """Whether a reader of pandas is asked for a part of the file at a time."""
+    given = [call.get(name) for name in ("iterator", "chunksize")]
+    return any(
+        v is not MISSING and not (isinstance(v, Lit) and v.value in (None, False))
+        for v in given
+    )
 
 
 class Maps(NamedTuple):
@@ -88,7 +108,7 @@ class Maps(NamedTuple):
 
     def check_task(self, call: Call) -> Outcome:
         """Judge the call of a task, whose path is in its fingerprint."""
-        return self._judge(call, Reads(self.what).check_task(call))
+        return self._judge(call, Reads(self.what, self.path).check_task(call))
 
     def _judge(self, call: Call, read: Outcome) -> Outcome:
         mode = call.get(self.param, self.position)
@@ -100,9 +120,12 @@ class Maps(NamedTuple):
         return Outcome(refuse(why, "map it with mode='r'"))
 
 
-def _paths(value: object) -> bool:
+def _seen(value: object) -> bool:
+    """Whether all is there that is read: paths, or a text in memory."""
     if isinstance(value, (list, tuple)):
-        return bool(value) and all(map(_paths, value))
+        return bool(value) and all(map(_seen, value))
+    if type(value) in (io.StringIO, io.BytesIO):
+        return True
     return isinstance(value, str) or type(value).__module__.startswith("pathlib")
 
 

@@ -173,4 +173,5 @@ _MAKERS: dict[str, Callable[[str, list[Any]], Any]] = {
     "sum": lambda _, parts: parts[0] + parts[1],
     "division": lambda _, parts: parts[0] / parts[1],
     "path": _path,
+    "npy": lambda _, parts: parts[0] if str(parts[0]).endswith(".npy") else None,
 }

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from stratum_dask.optimizations.purity.cells import cells
 from stratum_dask.optimizations.purity.contracts import refuse
 from stratum_dask.optimizations.purity.estimators import judge_state
+from stratum_dask.optimizations.purity.filecontracts import Opens, Reads
 from stratum_dask.optimizations.purity.known import rule
+from stratum_dask.optimizations.purity.known.reasons import OUTSIDE, WRITES
 from stratum_dask.optimizations.purity.places import canonical, installed, root_of
 from stratum_dask.optimizations.verdict import MERGE, Role, Verdict
 
@@ -167,7 +169,11 @@ class Values:
         if kind is types.ModuleType:
             return refuse("what is taken from a module argument can't be seen"), False
         top = kind.__module__.partition(".")[0]
-        if not installed(top) or rule(canonical(kind)) is None:
+        known = rule(canonical(kind)) if installed(top) else None
+        if known in (OUTSIDE, WRITES) or isinstance(known, Reads | Opens):
+            why = f"a {kind.__name__} is a handle on something outside"
+            return refuse(why, "make it inside the function"), False
+        if known is None:
             found = self._judge.evidence(kind)
             verdict = found.verdict if found.contract is None else MERGE
             return verdict, True

@@ -8,6 +8,7 @@ from stratum_dask.optimizations.purity.known import reasons
 from stratum_dask.optimizations.purity.known.exact import BUILTINS, EXACT
 from stratum_dask.optimizations.purity.known.leaves import LEAVES, METHODS
 from stratum_dask.optimizations.purity.known.libraries import LIBRARIES
+from stratum_dask.optimizations.purity.known.touching import touching
 from stratum_dask.optimizations.purity.known.traits import (
     ITERATORS,
     MUTATORS,
@@ -18,6 +19,11 @@ from stratum_dask.optimizations.purity.words import words
 from stratum_dask.optimizations.verdict import MERGE
 
 __all__ = ["ITERATORS", "METHODS", "MUTATORS", "NUMBERS", "WRITES_FIRST", "rule"]
+
+_OWN_TABLES = frozenset(
+    words("dask dask_ml dask_expr dask_glm datetime numba llvmlite")
+)
+"""Libraries of which each name that touches something outside is in the tables."""
 
 _PATHS = frozenset(
     words("""
@@ -67,8 +73,13 @@ def rule(name: str) -> reasons.Rule | None:
             return reasons.FETCHES
         if leaf.endswith("Display"):
             return reasons.STATE
+        outside = touching(leaf)
+        if outside is not None:
+            return outside
     if library == MERGE and root not in ("sklearn", "operator", "toolz", "collections"):
         special = LEAVES.get(leaf)
+        if special is None and root not in _OWN_TABLES:
+            special = touching(leaf)
         if special is not None:
             return special
     if root == "datetime":

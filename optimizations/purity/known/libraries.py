@@ -27,6 +27,16 @@ LIBRARIES: dict[str, reasons.Rule] = {
     "pandas.io": MERGE,
     "pandas.testing": MERGE,
     "pandas.plotting": reasons.WRITES,
+    **dict.fromkeys(
+        (f"pyarrow.{name}" for name in words("fs _fs _s3fs _gcsfs _hdfs _azurefs")),
+        reasons.OUTSIDE,
+    ),
+    **dict.fromkeys(
+        (f"pyarrow.{name}" for name in words("flight _flight jvm cuda _cuda")),
+        reasons.OUTSIDE,
+    ),
+    "skrub.datasets": reasons.FETCHES,
+    "scipy.datasets": reasons.FETCHES,
     "sklearn.datasets": MERGE,
     "dask.bytes": reasons.PARTS,
     "dask.dataframe.io": reasons.PARTS,

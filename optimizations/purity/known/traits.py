@@ -29,7 +29,9 @@ WRITES_FIRST = frozenset(
 ITERATORS = frozenset(
     words("""
     builtins.iter builtins.map builtins.filter builtins.zip builtins.enumerate
-    builtins.reversed builtins.open io.open
+    builtins.reversed builtins.open io.open _csv.reader csv.reader csv.DictReader
+    numpy.nditer numpy.nested_iters numpy.ndenumerate numpy.ndindex numpy.broadcast
+    struct.iter_unpack _struct.iter_unpack toolz.iterate toolz.itertoolz.iterate
     """)
 )
 """Callables whose result can be read once only."""
