@@ -40,6 +40,7 @@ _SAYS_NOTHING: dict[str, reasons.Rule] = {
         get_handle file_exists check_parent_directory whosmat mminfo matfile_version
         loadarff hb_read readsav fromregex input_stream transcoding_input_stream
         get_rdataset file_digest disk_used get_data_from_filepath
+        DatasetFactory FileSystemDatasetFactory DataSource
         """),
         reasons.LOOKS,
     ),
