@@ -59,6 +59,8 @@ class Submission:
         Role of a task by its annotation, see `TaskFingerprints`.
     declared
         What the user declared of functions, if not what the configuration says.
+    elsewhere
+        Whether other hosts than this one may run the tasks, and read the files.
     algorithm
         The hash, see ``stratum.fingerprint`` in the configuration.
 
@@ -105,6 +107,7 @@ class Submission:
     apart: frozenset[Key] = frozenset()
     said: Callable[[Key], str | None] | None = None
     declared: Declared | None = None
+    elsewhere: bool = False
     algorithm: str = "xxh3_128"
 
     original: Graph = field(init=False)
@@ -134,6 +137,7 @@ class Submission:
             refused=self.refused,
             apart=self.apart,
             said=self.said,
+            elsewhere=self.elsewhere,
         )
         self.fingerprints = self.encoder.graph(self.tasks)
 

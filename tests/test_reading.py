@@ -467,3 +467,48 @@ async def test_an_open_file_is_not_given_to_later_submissions(c, s, a):
             ]
             assert await c.gather(c.compute(tasks)) == [6.0, 6.0]
         del kept
+
+
+# --------------------------------------------------------------- files of other hosts
+def elsewhere(func, *args):
+    graph = as_graph({"a": (func, *args)})
+    submission = Submission(graph, frozenset("a"), elsewhere=True)
+    return submission.verdicts.get("a")
+
+
+@pytest.mark.parametrize("func", [plain, pd.read_csv])
+def test_a_disk_of_this_host_tells_nothing_of_what_others_read(csv, func):
+    verdict = elsewhere(func, str(csv))
+    assert verdict.role is Role.BATCH
+    assert "workers run on others" in verdict.reason
+
+
+@pytest.mark.parametrize("func", [plain, pd.read_csv])
+def test_a_file_system_that_hosts_share_tells(csv, func, monkeypatch):
+    from stratum_dask.optimizations.fingerprint import mounts
+
+    shared = {"/": "ext4", os.path.realpath(csv.parent): "nfs4"}
+    monkeypatch.setattr(mounts, "_mounts", lambda _: shared)
+    assert elsewhere(func, str(csv)) is None
+    monkeypatch.setattr(mounts, "_mounts", lambda _: {})
+    assert elsewhere(func, str(csv)) is not None
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "workers", "one"),
+    [
+        ("inproc://1.2.3.4/1/1", [], True),
+        ("tcp://127.0.0.1:8786", [], True),
+        ("tls://localhost:8786", [], True),
+        ("tcp://10.0.0.1:8786", [], False),
+        ("tcp://10.0.0.1:8786", ["tcp://10.0.0.1:1", "tcp://10.0.0.1:2"], True),
+        ("tcp://10.0.0.1:8786", ["tcp://10.0.0.1:1", "tcp://10.0.0.2:1"], False),
+        ("tls://10.0.0.1:8786", ["tls://10.0.0.1:1"], True),
+        ("tcp://[::1]:8786", [], True),
+        ("?", [], False),
+    ],
+)
+def test_a_cluster_on_one_host_is_known(scheduler, workers, one):
+    from stratum_dask.seams.hosts import on_one_host
+
+    assert on_one_host(scheduler, workers) is one

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from stratum_dask.graph import is_identity, literal
 from stratum_dask.optimizations.fingerprint.binding import Binder, binder
 from stratum_dask.optimizations.fingerprint.functions import encode_callee
-from stratum_dask.optimizations.fingerprint.reading import Reading, reading
+from stratum_dask.optimizations.fingerprint.reading import Reading, reading, versions
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
@@ -52,6 +52,8 @@ class Callees:
     plain
         The same of the plain ones, for `quick`: how many arguments a call has that
         is spelled as it stands, how every call begins, and how others are spelled.
+    elsewhere
+        Whether other hosts than this one may run the tasks, and read the files.
     """
 
     def __init__(self, encoder: Encoder, judge: Judge) -> None:
@@ -60,6 +62,7 @@ class Callees:
         self.known: dict[int, Callee | Refused] = {}
         self.plain: dict[int, tuple[int, bytes, Binder | None]] = {}
         self._effects: dict[int, Effect] = {}
+        self.elsewhere = False
         self._alive: list[object] = []
 
     def find(self, func: Callable[..., Any]) -> Callee:
@@ -78,6 +81,11 @@ class Callees:
             known = self._effects[id(func)] = self.judge.effect(func)
             self._alive.append(func)
         return known
+
+    def files(self, callee: Callee, args: Any, kwargs: Any) -> tuple[bytes, str]:
+        """The versions of the files that a call reads, or why one can't be seen."""
+        kind, func = callee.reads, callee.func
+        return versions(kind, func, args, kwargs, self.judge, self.elsewhere)
 
     def _look_up(self, func: Callable[..., Any]) -> Callee | Refused:
         given = func

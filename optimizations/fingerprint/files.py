@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from stratum_dask.optimizations.fingerprint.mounts import seen_everywhere
 from stratum_dask.optimizations.purity.readers import path_parameter
 
 __all__ = ["encode_paths", "encode_read", "file_version"]
@@ -19,6 +20,7 @@ _MARKERS = ("ETag", "etag", "version_id", "VersionId", "generation", "md5Hash")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 
 
+_ELSEWHERE = "it is on a disk of this host, and workers run on others"
 _PATTERN = frozenset("*?[")
 _TICK = 20_000_000
 """Nanoseconds: twice the longest step of the clocks of Linux's file systems."""
@@ -26,13 +28,14 @@ _SECONDS = 2_000_000_000
 """The same where it goes in whole seconds: FAT's are two."""
 
 
-def file_version(path: object) -> tuple[object, ...] | None:
+def file_version(path: object, elsewhere: bool = False) -> tuple[object, ...] | None:
     """Return what changes when the file does, or None if that can't be seen.
 
     Size and both clocks and the inode of a local file, since the modification
     time alone can be set back. What the file system tells (etag, version, time)
     of a remote one, if fsspec is in use already. Folders have no version, nor has a
-    file that was changed only a moment ago, or a pattern that may mean several.
+    file that was changed only a moment ago, or a pattern that may mean several. If
+    it is read ``elsewhere``, on other hosts, they have to share the file system.
 
     Examples
     --------
@@ -53,13 +56,23 @@ def file_version(path: object) -> tuple[object, ...] | None:
         return _remote_version(name)
     try:
         real = os.path.realpath(os.path.expanduser(name))
-        found = os.stat(real)
+        found = _stat_of_all(real) if elsewhere else os.stat(real)
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(found.st_mode) or _fresh(found):
         return None
     times = found.st_mtime_ns, found.st_ctime_ns
     return "file", real, found.st_size, *times, found.st_ino
+
+
+def _stat_of_all(path: str) -> os.stat_result:
+    """The state of a file that other hosts see too; others are not found."""
+    if not seen_everywhere(path):
+        raise OSError(_ELSEWHERE)
+    # Network file systems ask their server when a file is opened, and may answer
+    # from memory otherwise.
+    with open(path, "rb") as file:
+        return os.fstat(file.fileno())
 
 
 def _fresh(found: os.stat_result) -> bool:
@@ -93,7 +106,10 @@ def _remote_version(url: str) -> tuple[object, ...] | None:
 
 
 def encode_paths(
-    func: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    func: object,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    elsewhere: bool = False,
 ) -> tuple[bytes, str]:
     """Return the versions of the files that a known reader is given.
 
@@ -103,6 +119,8 @@ def encode_paths(
         The function of a task.
     args, kwargs
         What it is called with.
+    elsewhere
+        Whether other hosts may read them.
 
     Returns
     -------
@@ -130,20 +148,24 @@ def encode_paths(
     for path in _paths(given):
         if path is None:
             return b"", "the path it reads is computed by another task"
-        version = file_version(path)
+        version = file_version(path, elsewhere)
         if version is None:
-            return b"", _unseen(path)
+            return b"", _unseen(path, elsewhere)
         versions.append(_encode(version))
     return b"".join(versions), ""
 
 
-def encode_read(paths: Iterable[str | os.PathLike[str]]) -> tuple[bytes, str]:
+def encode_read(
+    paths: Iterable[str | os.PathLike[str]], elsewhere: bool = False
+) -> tuple[bytes, str]:
     """Return the versions of the files that a user's function reads.
 
     Parameters
     ----------
     paths
         The files, in any order.
+    elsewhere
+        Whether other hosts may read them.
 
     Returns
     -------
@@ -158,9 +180,9 @@ def encode_read(paths: Iterable[str | os.PathLike[str]]) -> tuple[bytes, str]:
     """
     found: set[bytes] = set()
     for path in paths:
-        version = file_version(path)
+        version = file_version(path, elsewhere)
         if version is None:
-            return b"", _unseen(path)
+            return b"", _unseen(path, elsewhere)
         # Which of them is read where is known by the path.
         found.add(_encode((os.fspath(path), *version)))
     return b"".join(sorted(found)), ""
@@ -183,7 +205,7 @@ def _paths(given: object) -> Iterator[str | os.PathLike[str] | None]:
         yield None
 
 
-def _unseen(path: str | os.PathLike[str]) -> str:
+def _unseen(path: str | os.PathLike[str], elsewhere: bool) -> str:
     name = os.fspath(path)
     if not _PATTERN.isdisjoint(name):
         why = "it may stand for several files"
@@ -193,6 +215,8 @@ def _unseen(path: str | os.PathLike[str]) -> str:
             why = "fsspec is not imported, which would tell"
     elif os.path.isdir(name):
         why = "it is a folder"
+    elif elsewhere and os.path.exists(name) and not seen_everywhere(name):
+        why = _ELSEWHERE
     elif os.path.exists(name):
         why = "it was changed only a moment ago"
     else:

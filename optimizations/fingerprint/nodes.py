@@ -28,7 +28,7 @@ from stratum_dask.optimizations.fingerprint.callees import (
     Callee,
     Callees,
 )
-from stratum_dask.optimizations.fingerprint.reading import Reading, versions
+from stratum_dask.optimizations.fingerprint.reading import Reading
 from stratum_dask.optimizations.fingerprint.same import (
     SAME,
     SCALARS,
@@ -169,8 +169,7 @@ class NodeFingerprints:
             self.holds_objects = True
         promised = callee.reads is Reading.INSIDE and self._annotated == "pure"
         if callee.reads is not Reading.NOTHING and not promised:
-            read = versions(callee.reads, callee.func, args, kwargs, self.judge)
-            add(self._files(*read))
+            add(self._files(callee, args, kwargs))
         if callee.binder is not None and (kwargs or len(args) != callee.binder.simple):
             parts += callee.binder.bind(
                 args, kwargs, lambda a: self._spell(a, found, judged)
@@ -291,7 +290,8 @@ class NodeFingerprints:
             self._scopes.pop()
         return inner
 
-    def _files(self, seen: bytes, why_not: str) -> bytes:
+    def _files(self, callee: Callee, args: Any, kwargs: Any) -> bytes:
+        seen, why_not = self._callees.files(callee, args, kwargs)
         if why_not:
             self._batch = Verdict(Role.BATCH, why_not)
         return _FILES + len(seen).to_bytes(4, "little") + seen

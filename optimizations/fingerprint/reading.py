@@ -44,11 +44,12 @@ def versions(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     judge: Judge,
+    elsewhere: bool = False,
 ) -> tuple[bytes, str]:
     """The versions of the files that a call reads, or why one can't be seen."""
     if kind is Reading.KNOWN:
-        return files.encode_paths(func, args, kwargs)
+        return files.encode_paths(func, args, kwargs, elsewhere)
     paths = judge.paths(func, args, kwargs)
     if paths is None:  # the judge has said so, and why
         return b"", ""
-    return files.encode_read(paths)
+    return files.encode_read(paths, elsewhere)

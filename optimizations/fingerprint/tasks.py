@@ -68,6 +68,8 @@ class TaskFingerprints(NodeFingerprints):
         Role of a key by the annotation of its task: ``impure``, ``batch``, ``pure``,
         empty if it is known to have none; None for a part that is not known, which
         has that of the fused task.
+    elsewhere
+        Whether other hosts than this one may run the tasks, and read the files.
 
     Attributes
     ----------
@@ -85,8 +87,10 @@ class TaskFingerprints(NodeFingerprints):
         refused: Verdict | None = None,
         apart: Container[Key] = (),
         said: Callable[[Key], str | None] | None = None,
+        elsewhere: bool = False,
     ) -> None:
         super().__init__(encoder, judge)
+        self._callees.elsewhere = elsewhere
         self.nonce = nonce
         self.external = external
         self.salt = salt

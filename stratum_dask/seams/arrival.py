@@ -42,6 +42,8 @@ class Arrival:
         Fingerprint of a key outside the graph, where it is known.
     purity
         What the client declares, in addition to what this process does.
+    elsewhere
+        Whether workers run on other hosts than this one.
 
     Attributes
     ----------
@@ -58,6 +60,7 @@ class Arrival:
         everywhere: Mapping[str, Any] | None,
         external: Callable[[Key], bytes | None],
         purity: Mapping[str, Any] | None = None,
+        elsewhere: bool = False,
     ) -> None:
         outputs = frozenset(keys)
         graph = as_graph(expr.__dask_graph__())
@@ -74,6 +77,7 @@ class Arrival:
             refused=IMPURE if _impure(expr) else None,
             said=lambda: annotated.roles(expr, everywhere, self.annotations),
             declared=Declared.here(purity),
+            elsewhere=elsewhere,
         )
 
     def rewrite(self) -> None:

@@ -26,6 +26,7 @@ from stratum_dask.graph import Key
 from stratum_dask.seams.annotations import PURITY
 from stratum_dask.seams.arrival import SKIP, Arrival
 from stratum_dask.seams.cancel import PIN, cancel
+from stratum_dask.seams.hosts import on_one_host
 from stratum_dask.seams.retries import lend
 
 if TYPE_CHECKING:
@@ -127,7 +128,10 @@ async def _update_graph(
     foreseen: Any = None
     pin, pinned = f"{PIN}{uuid.uuid4().hex}", []
     try:
-        arrival = await offload(_arrive, scheduler, message, plugin, actors, purity)
+        elsewhere = not on_one_host(scheduler.address, scheduler.workers)
+        arrival = await offload(
+            _arrive, scheduler, message, plugin, actors, purity, elsewhere
+        )
         if actors:  # what is called on them changes them
             arrival.submission = None
         # From here to the pin nothing may await: what lives now is still there
@@ -207,6 +211,7 @@ def _arrive(
     plugin: StratumPlugin,
     actors: list[Key],
     purity: dict[str, Any] | None,
+    elsewhere: bool,
 ) -> Arrival:
     def external(key: Key) -> bytes | None:
         ts = scheduler.tasks.get(key)
@@ -221,6 +226,7 @@ def _arrive(
         message.get("annotations"),
         external=external,
         purity=purity,
+        elsewhere=elsewhere,
     )
     if (submission := arrival.submission) is not None:
         submission.lent = plugin.lent
