@@ -44,8 +44,6 @@ from stratum_dask.scheduler_plugins.store.entries import Entries
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 KEY = "ab" * 20
-# The agents wrap pd.read_csv, so what they read could change unseen; it does not.
-PURE = ["*.read_flights", "*.read_weather", "*.read_planes", "*.read_airports"]
 
 
 # -- formats -----------------------------------------------------------------------
@@ -153,7 +151,6 @@ def cluster(url: str | None) -> Iterator[tuple[Client, Seconds, Any]]:
     options = {
         "stratum.enabled": True,
         "stratum.store.url": url,
-        "stratum.purity.pure": PURE,
     }
     with (
         dask.config.set(options),

@@ -130,8 +130,6 @@ def test_each_step_runs_once_on_the_whole_cluster(tmp_path, without, agents_ask)
     environment = {
         "DASK_STRATUM__RETENTION__BUDGET": "1 GB",
         "DASK_STRATUM__RETENTION__MIN_SECONDS": "0",
-        # what an agent's own reader reads is not seen to stay
-        "DASK_STRATUM__PURITY__PURE": '["agent_*.read_*"]',
     }
     started = cluster(tmp_path, scheduler_env=environment, more=PROTECT_ALL)
     with started as (address, _):
