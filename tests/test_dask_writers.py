@@ -9,9 +9,11 @@ import dask.bag as db
 import dask.dataframe as dd
 import pandas as pd
 import pytest
+from distributed.utils_test import gen_cluster
 
 import stratum_dask
 from stratum_dask.optimizations import Role
+from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.purity.known import rule
 
 HERE = "synchronous"
@@ -23,6 +25,7 @@ WRITERS = """
     dask.dataframe.dask_expr._shuffle.DiskShuffle._shuffle_group
     dask.dataframe.io.parquet.core.ToParquetFunctionWrapper
     dask.dataframe.shuffle.maybe_buffered_partd
+    dask.dataframe.dask_expr._shuffle._shuffle_transfer
 """
 
 
@@ -51,6 +54,31 @@ def test_shuffling_a_bag_by_way_of_the_disk(scheduler):
     groups = three_equal([0, 1, 2]).groupby(abs, shuffle="disk")
     found = dict(groups.compute(scheduler=scheduler))
     assert found == {0: [0] * 3, 1: [1] * 3, 2: [2] * 3}
+
+
+@gen_cluster(
+    client=True,
+    config={
+        "stratum.enabled": True,
+        "stratum.retention.budget": "1 GB",
+        "stratum.retention.min-seconds": 0,
+    },
+)
+async def test_shuffles_by_way_of_the_workers_are_done_anew(c, s, a, b):
+    """What was sent is gone: a transfer that is kept has nothing to give."""
+    left, right = frames(2), frames(2).assign(w=1)
+    for _ in range(3):
+        shuffled = left.shuffle("k", shuffle_method="p2p", force=True)
+        found = await c.compute(shuffled)
+        assert sorted(found["v"]) == [1.0] * 2 + [2.0] * 2 + [3.0] * 2 + [4.0] * 2
+        joined = left.merge(right, on="k", shuffle_method="p2p")
+        assert len(await c.compute(joined)) == 16
+
+
+def test_transfers_of_joins_act_on_the_cluster():
+    merge = pytest.importorskip("dask.dataframe.dask_expr._merge")
+    transfer = merge.create_assign_index_merge_transfer()
+    assert Judge().task(transfer).role is Role.REFUSE
 
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])

@@ -78,6 +78,8 @@ def rule(name: str) -> reasons.Rule | None:
             return outside
     if library == MERGE and root not in ("sklearn", "operator", "toolz", "collections"):
         special = LEAVES.get(leaf)
+        if root == "dask" and leaf.endswith("_transfer"):
+            return reasons.CLUSTER  # sends to the workers of a shuffle
         if special is None and root not in _OWN_TABLES:
             special = touching(leaf)
         if special is not None:

@@ -42,6 +42,7 @@ LIBRARIES: dict[str, reasons.Rule] = {
     "dask.dataframe.io": reasons.PARTS,
     "dask.dataframe.dask_expr.io": reasons.PARTS,
     "dask.array.random": MERGE,
+    "dask.dataframe.dask_expr.diagnostics": reasons.CLUSTER,
     "distributed": reasons.CLUSTER,
     "matplotlib": reasons.STATE,
     "seaborn": reasons.STATE,
