@@ -22,6 +22,7 @@ from skrub import selectors as s
 import stratum_dask
 from clusters import Ran
 from stratum_dask import from_skrub
+from stratum_dask.errors import StratumWarning
 from stratum_dask.frontends.skrub import plans, private
 from stratum_dask.frontends.skrub.lowering import Lowering
 from stratum_dask.skrub import (
@@ -418,3 +419,21 @@ def test_every_kind_of_node_is_known():
     kinds = {c.__name__ for c in DataOpImpl.__subclasses__()}
     assert kinds == set(private.KINDS)
     assert callable(Lowering)
+
+
+def test_mistakes_of_ours_are_raised_or_warned_of(whole, monkeypatch):
+    def mistake(*args, **kwargs):
+        return {}["nothing"]
+
+    monkeypatch.setattr(plans, "Lowering", mistake)
+    assert from_skrub(a + b).compute(scheduler="sync") == 7  # skrub's, or the user's
+
+    ours = types.FunctionType(mistake.__code__, {"__name__": plans.__name__})
+    monkeypatch.setattr(plans, "Lowering", ours)
+    with pytest.raises(KeyError, match="nothing"):
+        from_skrub(a + b)
+    with (
+        dask.config.set({"stratum.on-fail": "warn"}),
+        pytest.warns(StratumWarning, match="as a whole"),
+    ):
+        assert from_skrub(a + b).compute(scheduler="sync") == 7

@@ -19,7 +19,7 @@ from stratum_dask.frontends.skrub.plans import (
     from_skrub,
 )
 from stratum_dask.frontends.skrub.searches import plain
-from stratum_dask.frontends.skrub.templates import left_to_skrub
+from stratum_dask.frontends.skrub.templates import NotUnderstood, left_to_skrub
 from stratum_dask.optimizations.purity.declared import pure
 from stratum_dask.optimizations.purity.effects import declare
 from stratum_dask.optimizations.verdict import Effect
@@ -102,11 +102,11 @@ def _data(
     whole = data_op.skb.clone()
     X, y = private.find_X(whole), private.find_y(whole)
     if X is None or (y is None and _wants_y(whole)):
-        raise ValueError("a plan without X or y")
+        raise NotUnderstood("a plan without X or y")
     if cv is None and private.is_kind(X, "SplitX"):
         impl = X._skrub_impl
         if isinstance(impl.cv, private.DataOp) or impl.split_kwargs:
-            raise ValueError("splits that depend on data")
+            raise NotUnderstood("splits that depend on data")
         cv = check_cv(impl.cv)
     made = evaluated_both(X, y, environment)
     return made[0], None if y is None else made[1], cv

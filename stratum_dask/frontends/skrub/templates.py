@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import Any
 
+from stratum_dask.config import settings
+from stratum_dask.errors import StratumWarning
 from stratum_dask.frontends.sklearn.builder import Ref
 from stratum_dask.frontends.skrub import private, steps
 
@@ -29,8 +32,32 @@ class NotUnderstood(Exception):
 
 
 def left_to_skrub(why: Exception) -> None:
-    """Note why a plan, or a part of one, is not taken apart."""
+    """Note why a plan, or a part of one, is not taken apart.
+
+    What code of the user's or of skrub's raises they raise again. A mistake of ours
+    is warned of, or raised with ``stratum.on-fail: raise``.
+    """
     logger.debug("skrub evaluates a plan as a whole: %r", why, exc_info=why)
+    if isinstance(why, NotUnderstood | private.SkrubError) or not _is_ours(why):
+        return
+    if settings().on_fail == "raise":
+        raise why
+    warnings.warn(
+        f"{type(why).__name__}: {why}\nskrub evaluates this plan as a whole, without "
+        "sharing. Please report this with the traceback that "
+        "`stratum.on-fail: raise` gives.",
+        StratumWarning,
+        stacklevel=3,
+    )
+
+
+def _is_ours(why: Exception) -> bool:
+    """Whether it was a line of this package that failed."""
+    trace = why.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    home = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return home.startswith("stratum_dask.")
 
 
 def refs(made: Any) -> bool:
