@@ -88,21 +88,21 @@ def figures(plugin: StratumPlugin) -> Figures:
     """Take a snapshot of ``plugin``, in the scheduler's event loop."""
     total = plugin.total
     retention, store = parts(plugin)
-    merged, seconds = total.merged, total.seconds
+    spared, seconds = total.merged + total.read, total.seconds
     best = heapq.nlargest(
-        _MOST, merged, key=lambda function: (seconds.get(function, 0), merged[function])
+        _MOST, spared, key=lambda function: (seconds.get(function, 0), spared[function])
     )
     return Figures(
         time=time.time(),
         graphs=total.graphs,
         asked=total.asked,
         run=total.run,
-        merged=merged.total(),
+        merged=total.merged.total(),
         isolated=total.isolated,
         failures=plugin.failures,
         known=len(plugin.registry),
         seconds_saved=total.seconds_saved,
-        savings=tuple(Saving(f, merged[f], seconds.get(f, 0.0)) for f in best),
+        savings=tuple(Saving(f, spared[f], seconds.get(f, 0.0)) for f in best),
         refused=tuple(total.reasons()[:_MOST]),
         retention=retention,
         store=store,

@@ -17,6 +17,8 @@ from stratum_dask.config import settings
 from stratum_dask.dask_ml_facts import broken
 from stratum_dask.doctor_text import render
 from stratum_dask.errors import ConfigError
+from stratum_dask.scheduler_plugins.store.problems import REMEDIES
+from stratum_dask.store_facts import store_facts
 
 __all__ = ["NEWEST_TRIED", "OLDEST", "Finding", "examine", "render"]
 
@@ -101,6 +103,7 @@ def _here() -> dict[str, Any]:
         "runs_of_two_equal_tasks": runs,
         "failure": failure,
         "seams": _seams(),
+        "store": store_facts(),
     }
 
 
@@ -182,6 +185,7 @@ def _of_here(here: dict[str, Any]) -> list[Finding]:
                 f"{', '.join(map(str, dask_config.paths))}.",
             )
         )
+    found += _of_store(here["store"])
     if here["failure"]:
         found.append(
             Finding(
@@ -199,6 +203,19 @@ def _of_here(here: dict[str, Any]) -> list[Finding]:
             )
         )
     return found
+
+
+def _of_store(store: dict[str, Any] | None) -> list[Finding]:
+    if store is None:
+        return []
+    if store.get("error"):
+        what = f"The store {store['url']} cannot be used: {store['error']}"
+        todo = "Correct stratum.store.url, or what is said above. No result is stored."
+        return [Finding(what, todo)]
+    if why := store.get("without_pickles"):
+        what = f"The store {store['url']} holds no models or other objects: {why}."
+        return [Finding(what, f"{REMEDIES['untrusted']}.", fatal=False)]
+    return []
 
 
 def _of_cluster(here: dict[str, Any], cluster: dict[str, Any]) -> list[Finding]:

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from dask.utils import format_bytes
+
 __all__ = ["render"]
 
 _WIDTH = 88
@@ -47,6 +49,9 @@ def _here(here: dict[str, Any]) -> Iterator[str]:
     if here["seams"] is not None:
         seams = (f"{name} {_is(v, 'in', 'out')}" for name, v in here["seams"].items())
         yield from _row("seams", ", ".join(seams))
+    if (store := here["store"]) is not None and "error" not in store:
+        held = f"{store['entries']} results, {format_bytes(store['bytes'])}"
+        yield from _row("store", f"{store['url']}  {_is(store['new'], 'new', held)}")
     runs = here["runs_of_two_equal_tasks"]
     if runs is not None:
         yield from _row(

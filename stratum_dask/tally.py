@@ -94,6 +94,8 @@ class Tally:
     """Tasks that read their results from a store."""
     store_seconds: float = 0.0
     """What of the seconds saved is due to these."""
+    read: Counter[str] = field(default_factory=Counter)
+    """Function -> tasks of it whose results were read from a store."""
 
     def add(self, other: Tally) -> None:
         """Count ``other`` in, and stay small however many functions there are."""
@@ -107,9 +109,10 @@ class Tally:
         self.retention_seconds += other.retention_seconds
         self.stored += other.stored
         self.store_seconds += other.store_seconds
+        self.read.update(other.read)
         for function, seconds in other.seconds.items():
             self.save(function, seconds)
-        if len(self.merged) > 2 * _MOST:
+        if max(len(self.merged), len(self.read)) > 2 * _MOST:
             self._forget_functions()
         if len(self.refused) > 2 * _MOST:
             self._forget_refusals()
@@ -118,6 +121,13 @@ class Tally:
         """Count the run time of a task of ``function`` that need not run."""
         self.seconds_saved += seconds
         self.seconds[function] = self.seconds.get(function, 0.0) + seconds
+
+    def reads(self, function: str, seconds: float) -> None:
+        """Count a result that was read from a store, and the seconds that saved."""
+        self.stored += 1
+        self.store_seconds += seconds
+        self.read[function] += 1
+        self.save(function, seconds)
 
     def reasons(self) -> list[Reason]:
         """What was refused by reason, most tasks first."""
@@ -134,8 +144,10 @@ class Tally:
     def _forget_functions(self) -> None:
         worth = self.seconds
         kept = {f for f, _ in self.merged.most_common(_MOST // 2)}
+        kept.update(f for f, _ in self.read.most_common(_MOST // 2))
         kept.update(heapq.nlargest(_MOST // 2, worth, key=worth.__getitem__))
         self.merged = _lumped(self.merged, kept, OTHERS)
+        self.read = _lumped(self.read, kept, OTHERS)
         seconds = {f: s for f, s in worth.items() if f in kept}
         rest = sum(worth.values()) - sum(seconds.values())
         seconds[OTHERS] = seconds.get(OTHERS, 0.0) + rest
@@ -151,6 +163,7 @@ class Tally:
         return {
             **vars(self),
             "merged": dict(self.merged),
+            "read": dict(self.read),
             "refused": [(tuple(refusal), n) for refusal, n in self.refused.items()],
         }
 
@@ -159,7 +172,8 @@ class Tally:
         """What `to_plain` was made of."""
         refused = Counter({Refusal(*refusal): n for refusal, n in plain["refused"]})
         merged = Counter(plain["merged"])
-        return cls(**{**plain, "merged": merged, "refused": refused})
+        read = Counter(plain["read"])
+        return cls(**{**plain, "merged": merged, "refused": refused, "read": read})
 
 
 def merges(submission: Submission) -> Iterator[Merge]:

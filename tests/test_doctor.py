@@ -14,6 +14,8 @@ from distributed.utils import open_port
 
 from stratum_dask import cluster_facts, doctor
 from stratum_dask.cli import stratum
+from stratum_dask.scheduler_plugins.store.options import options
+from stratum_dask.scheduler_plugins.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,37 @@ def test_a_wrong_configuration_is_told_and_fatal():
         facts = doctor.examine()
     assert not facts["healthy"]
     assert "did you mean 'warn'" in whats(facts)[0]
+
+
+def test_a_store_is_told_of(tmp_path):
+    assert doctor.examine()["here"]["store"] is None
+    folder = tmp_path / "store"
+    with dask.config.set({"stratum.store.url": str(folder)}):
+        assert doctor.examine()["here"]["store"]["new"]
+        store = Store(options(), create=True)
+        store.put("ab" * 20, 0.5, seconds=3.0)
+        store.close()
+        facts = doctor.examine()
+        assert facts["healthy"]
+        assert facts["here"]["store"]["entries"] == 1
+        assert "1 results, " in " ".join(doctor.render(facts).split())
+
+
+def test_a_store_without_models_is_noted_and_one_that_cannot_be_is_a_problem(tmp_path):
+    folder = tmp_path / "store"
+    with dask.config.set({"stratum.store.url": str(folder)}):
+        Store(options(), create=True).close()
+        folder.chmod(0o755)
+        facts = doctor.examine()
+        assert facts["healthy"]
+        assert any("holds no models" in what for what in whats(facts))
+    (tmp_path / "file").write_text("")
+    with dask.config.set({"stratum.store.url": str(tmp_path / "file" / "store")}):
+        facts = doctor.examine()
+        assert not facts["healthy"]
+        assert any("nothing can be made" in what for what in whats(facts))
+    with dask.config.set({"stratum.store.url": "nothing://here"}):
+        assert any("cannot be used" in what for what in whats(doctor.examine()))
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,9 @@ async def test_a_second_run_reads(lab):
     assert lab.ran() == {}
     await until(lambda: lab.figures.hits == 1)
     assert lab.figures.seconds_saved > 0
+    total = lab.s.plugins["stratum"].total
+    assert total.read == {"score": 1}
+    assert total.seconds["score"] == pytest.approx(total.store_seconds)
     assert lab.figures.failures == 0
     assert lab.figures.bytes_read > 0
     events = [message for _, message in lab.s.get_events("stratum")]

@@ -232,10 +232,7 @@ class StoreService:
         row = self.writer.known.rows.get(message["entry"])
         saved = 0.0 if row is None else max(0.0, row.seconds - seconds)
         self._bytes_read += nbytes
-        total = self._plugin.total
-        total.stored += 1
-        total.store_seconds += saved
-        total.seconds_saved += saved
+        self._plugin.total.reads(str(message["function"]), saved)
         self.store.bandwidth.learn(str(message["format"]), nbytes, seconds)
         self._hits.append(message["entry"])
 
