@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stratum_dask.graph import Graph, Key
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.fingerprint.tasks import TaskFingerprints
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.looking import Looker
@@ -60,7 +61,7 @@ class Submission:
     declared
         What the user declared of functions, if not what the configuration says.
     elsewhere
-        Whether other hosts than this one may run the tasks, and read the files.
+        Where the tasks run, and read their files.
     algorithm
         The hash, see ``stratum.fingerprint`` in the configuration.
 
@@ -107,7 +108,7 @@ class Submission:
     apart: frozenset[Key] = frozenset()
     said: Callable[[Key], str | None] | None = None
     declared: Declared | None = None
-    elsewhere: bool = False
+    elsewhere: Elsewhere = Elsewhere.NO
     algorithm: str = "xxh3_128"
 
     original: Graph = field(init=False)

@@ -18,6 +18,7 @@ from settled import settled
 
 from clusters import Ran, another
 from stratum_dask.graph import as_graph
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.submission import Submission
 from stratum_dask.optimizations.verdict import Role
@@ -472,7 +473,7 @@ async def test_an_open_file_is_not_given_to_later_submissions(c, s, a):
 # --------------------------------------------------------------- files of other hosts
 def elsewhere(func, *args):
     graph = as_graph({"a": (func, *args)})
-    submission = Submission(graph, frozenset("a"), elsewhere=True)
+    submission = Submission(graph, frozenset("a"), elsewhere=Elsewhere.HOSTS)
     return submission.verdicts.get("a")
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from stratum_dask.graph import is_identity, literal
 from stratum_dask.optimizations.fingerprint.binding import Binder, binder
 from stratum_dask.optimizations.fingerprint.functions import encode_callee
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.fingerprint.reading import Reading, reading, versions
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
@@ -53,7 +54,7 @@ class Callees:
         The same of the plain ones, for `quick`: how many arguments a call has that
         is spelled as it stands, how every call begins, and how others are spelled.
     elsewhere
-        Whether other hosts than this one may run the tasks, and read the files.
+        Where the tasks run, and read their files.
     """
 
     def __init__(self, encoder: Encoder, judge: Judge) -> None:
@@ -62,7 +63,7 @@ class Callees:
         self.known: dict[int, Callee | Refused] = {}
         self.plain: dict[int, tuple[int, bytes, Binder | None]] = {}
         self._effects: dict[int, Effect] = {}
-        self.elsewhere = False
+        self.elsewhere = Elsewhere.NO
         self._alive: list[object] = []
 
     def find(self, func: Callable[..., Any]) -> Callee:

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from stratum_dask.optimizations.fingerprint.mounts import seen_everywhere
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere, seen_everywhere
+from stratum_dask.optimizations.purity.pathtexts import PATHS
 from stratum_dask.optimizations.purity.readers import path_parameter
 
 __all__ = ["encode_paths", "encode_read", "file_version"]
@@ -28,14 +29,17 @@ _SECONDS = 2_000_000_000
 """The same where it goes in whole seconds: FAT's are two."""
 
 
-def file_version(path: object, elsewhere: bool = False) -> tuple[object, ...] | None:
+def file_version(
+    path: object, elsewhere: Elsewhere = Elsewhere.NO
+) -> tuple[object, ...] | None:
     """Return what changes when the file does, or None if that can't be seen.
 
     Size and both clocks and the inode of a local file, since the modification
     time alone can be set back. What the file system tells (etag, version, time)
     of a remote one, if fsspec is in use already. Folders have no version, nor has a
-    file that was changed only a moment ago, or a pattern that may mean several. If
-    it is read ``elsewhere``, on other hosts, they have to share the file system.
+    file that is empty (as those of ``/proc`` seem) or was changed only a moment ago,
+    or a pattern that may mean several. If it is read ``elsewhere``, a relative path
+    has none, and on other hosts they have to share the file system.
 
     Examples
     --------
@@ -45,24 +49,40 @@ def file_version(path: object, elsewhere: bool = False) -> tuple[object, ...] | 
     >>> file_version(os.__file__)[0]
     'file'
     """
-    if not isinstance(path, str | os.PathLike):
+    # A class of the user's may say something else to whoever reads.
+    if type(path) is not str and type(path) not in PATHS:
         return None
-    name = os.fspath(path)
-    if not isinstance(name, str) or not _PATTERN.isdisjoint(name):
+    name = os.fspath(path)  # type: ignore[call-overload]
+    if not _PATTERN.isdisjoint(name) or "::" in name:
         return None
-    if name.startswith("file://"):
+    if name.startswith("file://") and "%" not in name:
         name = name.removeprefix("file://")
-    elif "://" in name or "::" in name:
+    elif "://" in name:
         return _remote_version(name)
+    if elsewhere and not os.path.isabs(name):
+        return None
     try:
         real = os.path.realpath(os.path.expanduser(name))
-        found = _stat_of_all(real) if elsewhere else os.stat(real)
+        hosts = elsewhere is Elsewhere.HOSTS
+        found = _stat_of_all(real) if hosts else os.stat(real)
+        links = _links(os.path.abspath(os.path.expanduser(name)))
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode) or _fresh(found):
+    if not stat.S_ISREG(found.st_mode) or not found.st_size or _fresh(found):
         return None
     times = found.st_mtime_ns, found.st_ctime_ns
-    return "file", real, found.st_size, *times, found.st_ino
+    return "file", real, found.st_size, *times, found.st_ino, *links
+
+
+def _links(path: str) -> list[tuple[int, int]]:
+    """What changes when a link on the way to a file is made anew, even as it was."""
+    found = []
+    while (above := os.path.dirname(path)) != path:
+        if os.path.islink(path):
+            link = os.lstat(path)
+            found.append((link.st_ino, link.st_ctime_ns))
+        path = above
+    return found
 
 
 def _stat_of_all(path: str) -> os.stat_result:
@@ -109,7 +129,7 @@ def encode_paths(
     func: object,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    elsewhere: bool = False,
+    elsewhere: Elsewhere = Elsewhere.NO,
 ) -> tuple[bytes, str]:
     """Return the versions of the files that a known reader is given.
 
@@ -120,7 +140,7 @@ def encode_paths(
     args, kwargs
         What it is called with.
     elsewhere
-        Whether other hosts may read them.
+        Whether other processes or hosts read them.
 
     Returns
     -------
@@ -156,7 +176,7 @@ def encode_paths(
 
 
 def encode_read(
-    paths: Iterable[str | os.PathLike[str]], elsewhere: bool = False
+    paths: Iterable[str | os.PathLike[str]], elsewhere: Elsewhere = Elsewhere.NO
 ) -> tuple[bytes, str]:
     """Return the versions of the files that a user's function reads.
 
@@ -165,7 +185,7 @@ def encode_read(
     paths
         The files, in any order.
     elsewhere
-        Whether other hosts may read them.
+        Whether other processes or hosts read them.
 
     Returns
     -------
@@ -205,7 +225,7 @@ def _paths(given: object) -> Iterator[str | os.PathLike[str] | None]:
         yield None
 
 
-def _unseen(path: str | os.PathLike[str], elsewhere: bool) -> str:
+def _unseen(path: str | os.PathLike[str], elsewhere: Elsewhere) -> str:
     name = os.fspath(path)
     if not _PATTERN.isdisjoint(name):
         why = "it may stand for several files"
@@ -215,8 +235,14 @@ def _unseen(path: str | os.PathLike[str], elsewhere: bool) -> str:
             why = "fsspec is not imported, which would tell"
     elif os.path.isdir(name):
         why = "it is a folder"
-    elif elsewhere and os.path.exists(name) and not seen_everywhere(name):
+    elif elsewhere and not os.path.isabs(name):
+        why = "it is relative to the folder in which a worker runs"
+    elif os.path.exists(name) and not os.path.getsize(name):
+        why = "it is empty"
+    elif elsewhere is Elsewhere.HOSTS and os.path.exists(name):
         why = _ELSEWHERE
+        if seen_everywhere(name):
+            why = "it was changed only a moment ago"
     elif os.path.exists(name):
         why = "it was changed only a moment ago"
     else:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import os
 import time
 
-__all__ = ["seen_everywhere"]
+__all__ = ["Elsewhere", "seen_everywhere"]
+
+
+class Elsewhere(enum.IntEnum):
+    """Where those run who read the files, as seen from who looks at them."""
+
+    NO = 0
+    PROCESSES = 1
+    """In other processes of this host, which may be in other folders."""
+    HOSTS = 2
+    """On other hosts, which may have other disks."""
+
 
 _SHARED = frozenset(
     {

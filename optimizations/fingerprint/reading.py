@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stratum_dask.optimizations.fingerprint import files
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.purity.readers import path_parameter
 
@@ -44,7 +45,7 @@ def versions(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     judge: Judge,
-    elsewhere: bool = False,
+    elsewhere: Elsewhere = Elsewhere.NO,
 ) -> tuple[bytes, str]:
     """The versions of the files that a call reads, or why one can't be seen."""
     if kind is Reading.KNOWN:

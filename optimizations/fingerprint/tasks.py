@@ -20,6 +20,7 @@ from stratum_dask.graph import (
     is_identity,
     subgraph,
 )
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.fingerprint.nodes import NodeFingerprints
 from stratum_dask.optimizations.fingerprint.quick import fill
 from stratum_dask.optimizations.fingerprint.values import Encoder
@@ -69,7 +70,7 @@ class TaskFingerprints(NodeFingerprints):
         empty if it is known to have none; None for a part that is not known, which
         has that of the fused task.
     elsewhere
-        Whether other hosts than this one may run the tasks, and read the files.
+        Where the tasks run, and read their files.
 
     Attributes
     ----------
@@ -87,7 +88,7 @@ class TaskFingerprints(NodeFingerprints):
         refused: Verdict | None = None,
         apart: Container[Key] = (),
         said: Callable[[Key], str | None] | None = None,
-        elsewhere: bool = False,
+        elsewhere: Elsewhere = Elsewhere.NO,
     ) -> None:
         super().__init__(encoder, judge)
         self._callees.elsewhere = elsewhere

@@ -12,6 +12,7 @@ import hashlib
 import struct
 import types
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from itertools import chain, islice
 from typing import Any
 
@@ -188,6 +189,13 @@ class Encoder(Sharing):
             hasher.update(b"".join([value(x) for x in run]))
         return b"#" + hasher.digest()  # type: ignore[no-any-return]
 
+    def any_set(self, tag: bytes, values: AbstractSet[object]) -> bytes:
+        """Encode a set; the order of numbers is no accident, and can be read."""
+        encoded = self.unordered(tag, values)
+        if len(values) < 2 or not _NUMBERS.issuperset(map(type, values)):
+            return encoded
+        return self.short(tag + b"=" + encoded + self.value(tuple(values)))
+
     def unordered(self, tag: bytes, values: Iterable[object]) -> bytes:
         """Encode values whose order is an accident of hashing."""
         pairs: list[tuple[bytes, tuple[object, ...]]] = []
@@ -199,6 +207,10 @@ class Encoder(Sharing):
         pairs.sort(key=lambda pair: pair[0])
         parts = [self.adopt(*pair) for pair in pairs]
         return self.short(tag + b"%d:" % len(parts) + b"".join(parts))
+
+
+_NUMBERS = frozenset({int, float, bool, complex})
+"""Types of which the hash is the same in every process."""
 
 
 def _resolve(cls: type) -> Kind:
@@ -242,8 +254,8 @@ CONTAINERS: dict[type, Kind] = {
             b"{", len(obj), chain.from_iterable(obj.items())
         )
     ),
-    set: Kind(lambda encoder, obj: encoder.unordered(b"<", obj)),
-    frozenset: Kind(lambda encoder, obj: encoder.unordered(b"*", obj), mutable=False),
+    set: Kind(lambda encoder, obj: encoder.any_set(b"<", obj)),
+    frozenset: Kind(lambda encoder, obj: encoder.any_set(b"*", obj), mutable=False),
     bytes: Kind(_bytes(b"b"), mutable=False),
     bytearray: Kind(_bytes(b"a"), heavy=True),
 }

@@ -95,7 +95,15 @@ def evidence(
     )
     contract = None
     if mine:
-        contract = Helper(label, own, code.co_argcount, rest, defaults, mine)
+        contract = Helper(
+            label,
+            own,
+            code.co_argcount,
+            rest,
+            defaults,
+            mine,
+            only_positional=code.co_posonlyargcount,
+        )
     generates = code.co_flags & _GENERATOR and not code.co_name.startswith("<list")
     makes = "" if found.returns else "scalar"
     makes = "iterator" if generates or found.oneshot else makes

@@ -97,6 +97,8 @@ def _written(w: Walker, evidence: Evidence, call: Call) -> None:
         if name in evidence.writes:
             w.changes(value)
     w.changes(call.star)
+    if not evidence.writes <= set(evidence.params):  # what its * collects
+        w.changes(mixed(*call.args[len(evidence.params) :]))
     for name, value in call.kwargs.items():
         if name in evidence.writes:
             w.changes(value)

@@ -7,7 +7,7 @@ import types
 from typing import TYPE_CHECKING
 
 from stratum_dask.optimizations.purity import values
-from stratum_dask.optimizations.purity.contracts import refuse
+from stratum_dask.optimizations.purity.contracts import Helper, refuse
 from stratum_dask.optimizations.purity.evidence import (
     PURE,
     SAYS_PURE,
@@ -17,7 +17,8 @@ from stratum_dask.optimizations.purity.evidence import (
 from stratum_dask.optimizations.purity.known import rule
 from stratum_dask.optimizations.purity.members import parts
 from stratum_dask.optimizations.purity.places import canonical, installed
-from stratum_dask.optimizations.verdict import MERGE, Role
+from stratum_dask.optimizations.purity.seeded import seeded
+from stratum_dask.optimizations.verdict import MERGE, Role, Verdict
 
 if TYPE_CHECKING:
     from stratum_dask.optimizations.purity.examiner import Examiner
@@ -38,9 +39,12 @@ def class_evidence(cls: type, judge: Examiner) -> Evidence:
         if known is None:
             more = _members(base, judge)
             verdict = max(verdict, more.verdict)
-            contract = contract or more.contract
+            if contract is None:
+                contract = more.contract
+            elif more.contract is not None:  # of two the calls can't both be seen
+                verdict = max(verdict, more.contract.loose)
             continue
-        found = as_evidence(canonical(base), known)
+        found = seeded(base, as_evidence(canonical(base), known))
         if base is cls:
             return found
         if contract is None and "__init__" not in vars(cls):
@@ -51,7 +55,23 @@ def class_evidence(cls: type, judge: Examiner) -> Evidence:
             verdict = max(verdict, found.verdict)
     if verdict.role is Role.REFUSE or contract is None:
         return Evidence(verdict) if verdict.role else PURE
+    if verdict.role:
+        if not isinstance(contract, Helper):
+            return Evidence(max(verdict, contract.loose))
+        contract = contract._replace(floor=max(verdict, contract.floor))
     return Evidence(max(verdict, contract.loose), contract)
+
+
+def bound_class(func: types.MethodType, found: Evidence, judge: Examiner) -> Verdict:
+    """What a class method may do by way of its class, if that is a user's."""
+    owner = func.__self__
+    top = owner.__module__.partition(".")[0]
+    if installed(top) and rule(canonical(owner)) is not None:
+        return MERGE
+    if found.params and found.params[0] in found.writes:
+        why = f"{canonical(func.__func__)} changes its class"
+        return refuse(why, "return the value instead")
+    return class_evidence(owner, judge).verdict  # type: ignore[arg-type]
 
 
 def _members(cls: type, judge: Examiner) -> Evidence:

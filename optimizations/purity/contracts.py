@@ -101,6 +101,8 @@ class Helper(NamedTuple):
     """Leading parameters that are bound already: ``self``."""
     floor: Verdict = MERGE
     """What holds however it is called."""
+    only_positional: int = 0
+    """Leading parameters that no keyword means."""
 
     @property
     def loose(self) -> Verdict:
@@ -171,6 +173,8 @@ class Helper(NamedTuple):
             position = self.names.index(param) - self.bound
             if position < 0:
                 return UNSEEN
+        if param in self.names[: self.only_positional]:
+            call = call._replace(kwargs={}, packs=())
         value = call.get(param, position)
         if value is MISSING:
             value = Lit(self.defaults[param]) if param in self.defaults else MISSING

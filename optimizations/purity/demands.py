@@ -94,7 +94,9 @@ def says_now(value: object) -> bool:
 
 def _no_names(value: Any) -> bool | Demand:
     if value is MISSING or isinstance(value, Written):
-        return True
+        text = value.value if isinstance(value, Written) else ""
+        # what it calls by a name is not looked into
+        return type(text) is not str or "@" not in text or "(" not in text
     if isinstance(value, Param):
         return Demand(value.name, None, "no names")
     if isinstance(value, Demand):

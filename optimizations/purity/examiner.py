@@ -9,8 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stratum_dask.optimizations.purity import bytecode, effects, values
-from stratum_dask.optimizations.purity.calls import Call, Lit, Source
-from stratum_dask.optimizations.purity.class_evidence import class_evidence, unknown
+from stratum_dask.optimizations.purity.callers import methodcaller
+from stratum_dask.optimizations.purity.calls import Source
+from stratum_dask.optimizations.purity.class_evidence import (
+    bound_class,
+    class_evidence,
+    unknown,
+)
 from stratum_dask.optimizations.purity.contracts import refuse
 from stratum_dask.optimizations.purity.declared import Declared
 from stratum_dask.optimizations.purity.evidence import (
@@ -30,6 +35,7 @@ from stratum_dask.optimizations.purity.inside import (
 )
 from stratum_dask.optimizations.purity.known import MUTATORS, rule
 from stratum_dask.optimizations.purity.members import changes_itself
+from stratum_dask.optimizations.purity.patched import patched
 from stratum_dask.optimizations.purity.places import (
     ALIASES,
     canonical,
@@ -37,10 +43,12 @@ from stratum_dask.optimizations.purity.places import (
     installed,
     label,
     opaque,
+    put_in_place,
     root_of,
 )
 from stratum_dask.optimizations.purity.reach import method
 from stratum_dask.optimizations.purity.readers import versioned
+from stratum_dask.optimizations.purity.seeded import seeded
 from stratum_dask.optimizations.purity.textcontracts import Texts
 from stratum_dask.optimizations.verdict import Role, Verdict
 
@@ -76,6 +84,7 @@ class Examiner:
         self._open: dict[int, int] = {}
         self._lowest = 1 << 30
         self._left = LIMIT
+        self.patched = patched()
         self._values = values.Values(self)
 
     def value(self, obj: object) -> Verdict:
@@ -93,7 +102,9 @@ class Examiner:
         if path and rule(path) is not None:
             by_name = self.named(path)
             if by_name != PURE and not self._declared.about(obj):
-                return versioned(obj, by_name)
+                if not put_in_place(obj, path):
+                    return versioned(obj, by_name)
+                return joined(self.evidence(obj), by_name.verdict)
         known = self._evidence.get(id(obj))
         if known is not None:
             return known[1]
@@ -111,6 +122,9 @@ class Examiner:
         finally:
             del self._open[id(obj)]
             lowest, self._lowest = self._lowest, min(above, self._lowest)
+        if lowest == depth and found.contract is not None:
+            # What it gives itself when it calls itself was not looked at.
+            found = Evidence(max(found.verdict, found.contract.loose))
         if lowest >= depth:
             self._evidence[id(obj)] = (obj, found)
             if lowest == depth:
@@ -170,7 +184,7 @@ class Examiner:
         if found in (operator.itemgetter, operator.attrgetter):
             return PURE
         if found is operator.methodcaller:
-            return self._methodcaller(obj)
+            return methodcaller(obj, self)
         return self._other(obj)
 
     def _python(self, func: types.FunctionType) -> Evidence:
@@ -183,7 +197,7 @@ class Examiner:
             return Evidence(refuse(why, SAYS_PURE.format(name)))
         if known is None:
             return bytecode.look(func, self)
-        found = versioned(func, as_evidence(name, known))
+        found = seeded(func, versioned(func, as_evidence(name, known)))
         if generates(func):
             found = found._replace(makes="iterator")
         if (
@@ -207,6 +221,7 @@ class Examiner:
                 known = rule(name)
                 if known is not None and as_evidence(name, known) != PURE:
                     return as_evidence(name, known)
+            found = joined(found, bound_class(func, found, self))
         else:
             found = joined(found, self.value(owner))
         contract = found.contract
@@ -223,17 +238,6 @@ class Examiner:
         kwargs = {k: literal(v) for k, v in func.keywords.items()}
         fixed = Fixed(found.contract, args, kwargs)
         return joined(Evidence(fixed.loose, fixed, found.makes), inner)
-
-    def _methodcaller(self, func: Any) -> Evidence:
-        maker, args = func.__reduce__()[:2]
-        kwargs = maker.keywords if isinstance(maker, functools.partial) else {}
-        name = args[0] if maker is operator.methodcaller else maker.args[0]
-        rest = args[1:] if maker is operator.methodcaller else args
-        found = method(name)
-        if found.contract is None:
-            return joined(found, self.value([*rest, *kwargs.values()]))
-        call = Call(tuple(map(literal, rest)), {k: Lit(v) for k, v in kwargs.items()})
-        return Evidence(found.contract.check(call).verdict)
 
     def _other(self, obj: Any) -> Evidence:
         """Compiled functions, wrappers, and objects that can be called."""
@@ -272,7 +276,7 @@ class Examiner:
             root = name.partition(".")[0]
             known = rule(name) if root and installed(root) else None
             if known is not None:
-                return versioned(obj, as_evidence(name, known))
+                return seeded(obj, versioned(obj, as_evidence(name, known)))
             return unknown(name, root or home, self)
         if not callable(obj):
             return Evidence(self.value(obj))

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from stratum_dask.optimizations.purity.calls import MISSING, UNSEEN, Call, Lit
 from stratum_dask.optimizations.purity.contracts import Outcome, refuse
-from stratum_dask.optimizations.purity.pathtexts import asked, made
+from stratum_dask.optimizations.purity.pathtexts import PATHS, asked, made
 from stratum_dask.optimizations.verdict import Role, Verdict
 
-__all__ = ["Maps", "OnlyWithout", "Opens", "Reads"]
+__all__ = ["Maps", "Only", "OnlyWithout", "Opens", "Reads"]
 
 _OWN_TASK = "make the read a task of its own, with the path as its argument"
 
@@ -114,8 +114,11 @@ class Maps(NamedTuple):
         mode = call.get(self.param, self.position)
         if mode is MISSING:
             mode = Lit(self.default)
-        if isinstance(mode, Lit) and mode.value in (None, "r", "c", "readonly"):
+        if isinstance(mode, Lit) and mode.value is None:
             return read
+        if isinstance(mode, Lit) and mode.value in ("r", "c", "readonly"):
+            why = f"{self.what} maps a file, and shows what that becomes"
+            return Outcome(Verdict(Role.BATCH, why, "read the whole file"))
         why = f"{self.what} maps a file for writing, or in a mode not seen"
         return Outcome(refuse(why, "map it with mode='r'"))
 
@@ -126,7 +129,28 @@ def _seen(value: object) -> bool:
         return bool(value) and all(map(_seen, value))
     if type(value) in (io.StringIO, io.BytesIO):
         return True
-    return isinstance(value, str) or type(value).__module__.startswith("pathlib")
+    return type(value) is str or type(value) in PATHS
+
+
+class Only(NamedTuple):
+    """Harmless only for certain values of a parameter: ``input="content"``."""
+
+    what: str
+    param: str
+    allowed: tuple[object, ...]
+    verdict: Verdict
+    by_default: bool = True
+
+    @property
+    def loose(self) -> Verdict:
+        return self.verdict
+
+    def check(self, call: Call) -> Outcome:
+        value = call.get(self.param)
+        if value is MISSING:
+            return Outcome() if self.by_default else Outcome(self.verdict)
+        fine = isinstance(value, Lit) and value.value in self.allowed
+        return Outcome() if fine else Outcome(self.verdict)
 
 
 class OnlyWithout(NamedTuple):

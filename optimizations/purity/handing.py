@@ -51,7 +51,8 @@ def handed(w: Walker, func: Ref | Named | Bound, call: Call) -> None:
     obj = getattr(func, "obj", None)
     first = call.args[0] if call.args else (call.star or UNSEEN)
     leaf = getattr(obj, "__name__", "")
-    if isinstance(obj, _SLOTS) and leaf in MUTATORS:
+    unbound = isinstance(obj, types.FunctionType) and "." in obj.__qualname__
+    if (isinstance(obj, _SLOTS) or unbound) and leaf in MUTATORS:
         w.changes(first)
     if (
         leaf in _IN_PLACE

@@ -209,6 +209,8 @@ class Walker:
     # ---------------------------------------------------------- attributes
     def attr(self, owner: Any, name: str) -> Any:
         """The value of ``owner.name``."""
+        if name == "__dict__" and isinstance(owner, (Ref, Named)):
+            self.note(hidden(f"what is taken out of {owner.path}.__dict__").verdict)
         if isinstance(owner, (Ref, Named)) and not _is_function(owner):
             if isinstance(owner, Named) and name in MUTATORS:
                 self.changes(owner)
@@ -231,7 +233,16 @@ class Walker:
             self.found.asks.add((owner.name, name))
         if (owner is UNSEEN or isinstance(owner, Made)) and self.escaped:
             owner = Mixed(self.escaped)
-        return Bound(name, owner, method(name))
+        return Bound(name, owner, self.method(owner, name))
+
+    def method(self, owner: Any, name: str) -> Evidence:
+        """What is known of a method of an object of unknown type."""
+        if name in self.judge.patched:
+            return Evidence(refuse(f"{name} is a method that was put into pandas"))
+        if isinstance(owner, Made) and owner.is_path:
+            found = self.judge.named(f"pathlib.Path.{name}")
+            return found if found.verdict.role else method(name)
+        return method(name)
 
     def changes(self, owner: Any) -> None:
         """Something is written into an object."""

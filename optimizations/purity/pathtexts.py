@@ -39,6 +39,11 @@ class Made(NamedTuple):
     how: str
     parts: tuple[Any, ...]
 
+    @property
+    def is_path(self) -> bool:
+        """Whether it is a path object, not a text."""
+        return self.how.startswith(("path", "division"))
+
 
 def made(how: str, *parts: Any) -> Any:
     """A text that is made of others; `UNSEEN` where one of them can't be seen.

@@ -17,6 +17,7 @@ __all__ = [
     "installed",
     "label",
     "opaque",
+    "put_in_place",
     "root_of",
 ]
 
@@ -157,6 +158,20 @@ def canonical(obj: object) -> str:
     name = f"{module}.{qualname}"
     head, _, rest = name.partition(".")
     return f"{ALIASES[head]}.{rest}" if head in ALIASES else name
+
+
+def put_in_place(obj: object, path: str) -> bool:
+    """Whether a program's function stands where a library's is looked for.
+
+    Examples
+    --------
+    >>> import os
+    >>> put_in_place(os.path.join, "os.path.join"), put_in_place(label, "os.path.join")
+    (False, True)
+    """
+    if not isinstance(obj, types.FunctionType):
+        return False
+    return root_of(str(obj.__globals__.get("__name__", ""))) != root_of(path)
 
 
 def opaque(obj: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from stratum_dask.optimizations.purity.contracts import refuse
 from stratum_dask.optimizations.purity.evidence import PURE, Evidence
 from stratum_dask.optimizations.purity.known import METHODS, rule
+from stratum_dask.optimizations.purity.known.touching import touching
 from stratum_dask.optimizations.purity.places import canonical
 from stratum_dask.optimizations.verdict import MERGE, Verdict
 
@@ -28,6 +29,9 @@ __all__ = [
 
 class Judging(Protocol):
     """What the reader of bytecode asks of the judge."""
+
+    patched: frozenset[str]
+    """Names of methods that the program has put into classes of libraries."""
 
     def evidence(self, obj: object, path: str = "") -> Evidence:
         """Judge something callable."""
@@ -121,9 +125,9 @@ def _member(module: types.ModuleType, path: str, name: str, judge: Judging) -> A
 
 def _class_member(owner: Ref, path: str, name: str, judge: Judging) -> Any:
     for cls in type.mro(owner.obj) if isinstance(owner.obj, type) else ():
-        found = vars(cls).get(name)
-        if found is None:
+        if name not in vars(cls):
             continue
+        found = vars(cls)[name]
         if isinstance(found, (staticmethod, classmethod)):
             found = found.__func__
         home = f"{canonical(cls)}.{name}"
@@ -138,6 +142,8 @@ def _class_member(owner: Ref, path: str, name: str, judge: Judging) -> Any:
 def method(name: str) -> Evidence:
     """Judge a method by its name alone, on an object of unknown type."""
     found = METHODS.get(name)
+    if found is None and "_" in name.strip("_"):
+        found = touching(name)
     if found is None:
         return PURE
     if isinstance(found, Verdict):

@@ -16,7 +16,7 @@ __all__ = ["path_parameter", "versioned"]
 _READERS: dict[str, dict[str, str]] = {
     "pandas": {
         **dict.fromkeys(
-            ("read_csv", "read_table", "read_fwf", "read_pickle", "read_stata"),
+            ("read_csv", "read_table", "read_fwf", "read_stata"),
             "filepath_or_buffer",
         ),
         **dict.fromkeys(("read_parquet", "read_feather", "read_orc"), "path"),
@@ -45,7 +45,6 @@ _READERS: dict[str, dict[str, str]] = {
         ),
         "source",
     ),
-    "joblib": {"load": "filename"},
     "scipy.io": {"loadmat": "file_name"},
     "scipy.sparse": {"load_npz": "file"},
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from stratum_dask.graph import Graph, Key, as_graph, cull, needs_culling
 from stratum_dask.optimizations import Role, Submission, Verdict
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.purity import Declared
 from stratum_dask.seams import annotations as annotated
 from stratum_dask.seams.rewrite import finish, prepare
@@ -43,7 +44,7 @@ class Arrival:
     purity
         What the client declares, in addition to what this process does.
     elsewhere
-        Whether workers run on other hosts than this one.
+        Where workers run.
 
     Attributes
     ----------
@@ -60,7 +61,7 @@ class Arrival:
         everywhere: Mapping[str, Any] | None,
         external: Callable[[Key], bytes | None],
         purity: Mapping[str, Any] | None = None,
-        elsewhere: bool = False,
+        elsewhere: Elsewhere = Elsewhere.NO,
     ) -> None:
         outputs = frozenset(keys)
         graph = as_graph(expr.__dask_graph__())

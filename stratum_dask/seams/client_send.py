@@ -19,7 +19,7 @@ from stratum_dask.optimizations import Submission
 from stratum_dask.seams import annotations as annotated
 from stratum_dask.seams.arrival import SKIP, Arrival
 from stratum_dask.seams.client import CLIENT, PLAIN, SCHEDULER
-from stratum_dask.seams.hosts import on_one_host
+from stratum_dask.seams.hosts import elsewhere
 from stratum_dask.seams.rewrite import failed
 
 __all__ = ["connect", "has_actors", "rewritten"]
@@ -110,8 +110,8 @@ def rewritten(
             met.append(key)
         return fingerprint_of.get(key)
 
-    elsewhere = not on_one_host(_address(client))  # where its workers are is not known
-    arrival = Arrival(expr, keys, everywhere, external=external, elsewhere=elsewhere)
+    where = elsewhere(_address(client))  # its workers are not known
+    arrival = Arrival(expr, keys, everywhere, external=external, elsewhere=where)
     if met:
         plain: dict[Key, Future[Any]] = send(expr, keys, *args, **kwargs)
         return plain

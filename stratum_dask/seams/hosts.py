@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from distributed.comm.addressing import get_address_host
 
-__all__ = ["on_one_host"]
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
+
+__all__ = ["elsewhere", "on_one_host"]
 
 
 def on_one_host(scheduler: str, workers: Iterable[str] = ()) -> bool:
@@ -36,6 +38,20 @@ def on_one_host(scheduler: str, workers: Iterable[str] = ()) -> bool:
         return False
     # Nobody else could reach a scheduler at a loopback address.
     return _loops_back(host) or hosts == {host}
+
+
+def elsewhere(scheduler: str, workers: Iterable[str] = ()) -> Elsewhere:
+    """Where the workers of a scheduler run, seen from here.
+
+    Examples
+    --------
+    >>> elsewhere("inproc://127.0.0.1/1/1").name, elsewhere("tcp://127.0.0.1:1").name
+    ('NO', 'PROCESSES')
+    """
+    if scheduler.startswith("inproc://"):
+        return Elsewhere.NO
+    one = on_one_host(scheduler, workers)
+    return Elsewhere.PROCESSES if one else Elsewhere.HOSTS
 
 
 def _loops_back(host: str) -> bool:

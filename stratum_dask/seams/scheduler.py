@@ -23,10 +23,11 @@ from distributed.utils import offload
 
 from stratum_dask.errors import AnnotationError, ConfigError
 from stratum_dask.graph import Key
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.seams.annotations import PURITY
 from stratum_dask.seams.arrival import SKIP, Arrival
 from stratum_dask.seams.cancel import PIN, cancel
-from stratum_dask.seams.hosts import on_one_host
+from stratum_dask.seams.hosts import elsewhere
 from stratum_dask.seams.retries import lend
 
 if TYPE_CHECKING:
@@ -128,9 +129,9 @@ async def _update_graph(
     foreseen: Any = None
     pin, pinned = f"{PIN}{uuid.uuid4().hex}", []
     try:
-        elsewhere = not on_one_host(scheduler.address, scheduler.workers)
+        where = elsewhere(scheduler.address, scheduler.workers)
         arrival = await offload(
-            _arrive, scheduler, message, plugin, actors, purity, elsewhere
+            _arrive, scheduler, message, plugin, actors, purity, where
         )
         if actors:  # what is called on them changes them
             arrival.submission = None
@@ -211,7 +212,7 @@ def _arrive(
     plugin: StratumPlugin,
     actors: list[Key],
     purity: dict[str, Any] | None,
-    elsewhere: bool,
+    where: Elsewhere,
 ) -> Arrival:
     def external(key: Key) -> bytes | None:
         ts = scheduler.tasks.get(key)
@@ -226,7 +227,7 @@ def _arrive(
         message.get("annotations"),
         external=external,
         purity=purity,
-        elsewhere=elsewhere,
+        elsewhere=where,
     )
     if (submission := arrival.submission) is not None:
         submission.lent = plugin.lent

@@ -85,7 +85,7 @@ def rule(name: str) -> reasons.Rule | None:
         if special is not None:
             return special
     if root == "datetime":
-        return MERGE
+        return reasons.LOOKS if leaf == "fromtimestamp" else MERGE
     return _longest(name)
 
 

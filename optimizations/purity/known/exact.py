@@ -6,6 +6,7 @@ from stratum_dask.optimizations.purity.contracts import Seed
 from stratum_dask.optimizations.purity.filecontracts import Maps, Opens, Reads
 from stratum_dask.optimizations.purity.known import reasons
 from stratum_dask.optimizations.purity.known.leaves import METHODS
+from stratum_dask.optimizations.purity.known.traits import MUTATORS
 from stratum_dask.optimizations.purity.textcontracts import Names, Shows, Texts
 from stratum_dask.optimizations.purity.words import words
 from stratum_dask.optimizations.verdict import MERGE
@@ -74,9 +75,12 @@ EXACT: dict[str, reasons.Rule] = {
     "json.dump": reasons.WRITES,
     "pickle.dump": reasons.WRITES,
     "pickle.load": Reads("pickle.load"),
+    "pickle.loads": reasons.BRINGS,
+    "cloudpickle.loads": reasons.BRINGS,
     "json.load": Reads("json.load"),
     "joblib.dump": reasons.WRITES,
-    "joblib.load": Reads("joblib.load"),
+    "joblib.load": Maps("joblib.load", "mmap_mode", 1, None),
+    "joblib.numpy_pickle.load": Maps("joblib.load", "mmap_mode", 1, None),
     "csv.writer": MERGE,
     "pandas.option_context": MERGE,
     "numpy.datetime64": reasons.NOW,
@@ -107,7 +111,7 @@ EXACT: dict[str, reasons.Rule] = {
     "scipy.sparse.random_array": Seed("scipy.sparse.random_array", "rng"),
     "scipy.cluster.vq.kmeans": Seed("scipy kmeans", "rng"),
     "scipy.cluster.vq.kmeans2": Seed("scipy kmeans2", "rng"),
-    "operator.methodcaller": Names("methodcaller", frozenset(METHODS)),
+    "operator.methodcaller": Names("methodcaller", frozenset(METHODS) | MUTATORS),
     "operator.attrgetter": Names("attrgetter", frozenset(METHODS)),
     **{
         f"pandas.{home}DataFrame.{name}": Texts(f"DataFrame.{name}", 1)
@@ -116,6 +120,7 @@ EXACT: dict[str, reasons.Rule] = {
     },
     "pandas.eval": Texts("pandas.eval", 0, "written"),
     "pandas.core.computation.eval.eval": Texts("pandas.eval", 0, "written"),
+    "dask.utils.random_state_data": Seed("random_state_data()", "random_state", 1),
     "dask.base.compute": reasons.CLUSTER,
     "dask.base.persist": reasons.CLUSTER,
     "dask.dataframe.shuffle.maybe_buffered_partd": reasons.UNIQUE,

@@ -32,7 +32,7 @@ _WRITERS = words("""
     write_partition to_sql output_stream dump_svmlight_file hardlink_to symlink_to
     link_to touch unlink rmdir mkdir write_text write_bytes lchmod chmod
 """)
-_TEXT = "to_csv to_json to_html to_latex to_markdown to_string to_xml to_parquet"
+_TEXT = "to_csv to_json to_html to_latex to_markdown to_string to_xml to_parquet to_orc"
 _TEXT_PARAMS = ("path_or_buf", "path", "buf", "path_or_buffer")
 _SETTINGS = "set_option reset_option seterr seterrcall set_printoptions set_config"
 
@@ -68,6 +68,7 @@ LEAVES: dict[str, reasons.Rule] = {
     "rvs": Seed("rvs()"),
     **dict.fromkeys(["now", "today", "utcnow", "local_now"], reasons.CLOCK),
     "urlopen": reasons.OUTSIDE,
+    "fromtimestamp": reasons.LOOKS,
     "seed": reasons.RANDOM,
     "set_random_seed": reasons.RANDOM,
     **dict.fromkeys(
@@ -77,8 +78,10 @@ LEAVES: dict[str, reasons.Rule] = {
 """Names that mean the same wherever a known library has them."""
 
 METHODS: dict[str, reasons.Rule] = {
-    **{k: v for k, v in LEAVES.items() if k not in ("save", "seed", "compute")},
+    **{k: v for k, v in LEAVES.items() if k not in ("seed", "compute")},
     "open": Opens("open()", 0),
+    **dict.fromkeys(("dump", "info"), reasons.WRITES),
+    "stat": reasons.LOOKS,
     **dict.fromkeys(
         ["read_text", "read_bytes", "iterdir", "is_file", "is_dir"], reasons.LOOKS
     ),

@@ -7,6 +7,7 @@ from stratum_dask.optimizations.purity.textcontracts import Unless
 from stratum_dask.optimizations.verdict import Role, Verdict
 
 __all__ = [
+    "BRINGS",
     "CLOCK",
     "CLUSTER",
     "FETCHES",
@@ -20,6 +21,7 @@ __all__ = [
     "RANDOM",
     "STATE",
     "UNIQUE",
+    "UNSEEDED",
     "WRITES",
     "Rule",
 ]
@@ -27,6 +29,7 @@ __all__ = [
 Rule = Verdict | Contract
 
 RANDOM = refuse("draws from global random state", "use a generator with a seed")
+UNSEEDED = refuse("is random where nobody seeds it", "seed it, and declare it pure")
 UNIQUE = refuse("gives another value at every call")
 CLOCK = refuse("reads the clock", "pass the time in as an argument")
 WRITES = refuse("has a side effect that must happen every time")
@@ -39,6 +42,11 @@ LOOKS = Verdict(
     Role.BATCH,
     "reads the environment or the file system",
     "pass what it reads as an argument",
+)
+BRINGS = Verdict(
+    Role.BATCH,
+    "brings along code that can't be seen",
+    "pass the object itself as an argument",
 )
 FETCHES = Verdict(Role.BATCH, "loads a data set from outside")
 CLUSTER = refuse("acts on the cluster itself")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 
-from stratum_dask.optimizations.purity.filecontracts import OnlyWithout, Reads
+from stratum_dask.optimizations.purity.filecontracts import Only, OnlyWithout, Reads
 from stratum_dask.optimizations.purity.known import reasons
 from stratum_dask.optimizations.purity.words import words
 
@@ -54,6 +54,29 @@ _SAYS_NOTHING: dict[str, reasons.Rule] = {
         """),
         reasons.WRITES,
     ),
+    **dict.fromkeys(
+        words("""
+        pprint pp prmonth pryear prweek
+        """),
+        reasons.WRITES,
+    ),
+    **dict.fromkeys(
+        words("""
+        TableVectorizer tabular_pipeline tabular_learner svds eigsh eigs onenormest
+        clarkson_woodruff_transform PermutationMethod MonteCarloMethod BootstrapMethod
+        """),
+        reasons.UNSEEDED,
+    ),
+    "random": reasons.RANDOM,
+    "call_function": reasons.HIDDEN,
+    **{
+        name: Only(name, "disp", (False, 0), reasons.WRITES, by_default=False)
+        for name in words("fmin fmin_powell fmin_cg fmin_bfgs fmin_ncg")
+    },
+    **{
+        name: Only(name, "input", ("content",), reasons.LOOKS)
+        for name in words("CountVectorizer TfidfVectorizer HashingVectorizer")
+    },
     "to_orc": OnlyWithout("to_orc", ("path",)),
     "export_graphviz": OnlyWithout("export_graphviz", ("out_file",)),
     "ODR": OnlyWithout("ODR", ("errfile", "rptfile")),

@@ -13,7 +13,9 @@ MUTATORS = frozenset(
     difference_update intersection_update symmetric_difference_update put fill
     itemset setflags resize partial_fit fit fit_transform fit_predict set_params
     write writelines seek truncate read readline readlines __setitem__ __delitem__
-    __setattr__ __next__ send throw set_value set_flags
+    __setattr__ __next__ send throw set_value set_flags isetitem setdiag fromlist
+    frombytes fromunicode __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__
+    __imod__ __ipow__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__ __imatmul__
     """)
 )
 """Methods that change the object they belong to."""
