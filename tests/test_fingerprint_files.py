@@ -11,6 +11,7 @@ import pytest
 from settled import settled
 
 from stratum_dask.optimizations.fingerprint.files import encode_paths, file_version
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.purity.readers import path_parameter
 
 
@@ -21,14 +22,42 @@ def csv(tmp_path):
 
 def test_a_file_has_one_version_however_its_path_is_written(csv, monkeypatch):
     monkeypatch.chdir(csv.parent)
-    link = csv.parent / "link.csv"
-    link.symlink_to(csv)
-    versions = {
-        file_version(path)
-        for path in (csv, str(csv), "a.csv", "./a.csv", link, f"file://{csv}")
-    }
+    paths = (csv, str(csv), "a.csv", "./a.csv", f"file://{csv}")
+    versions = {file_version(path) for path in paths}
     assert len(versions) == 1
     assert versions.pop()[0] == "file"
+
+
+def test_a_link_that_is_made_anew_as_it_was_has_another_version(csv):
+    """In between it may have led elsewhere, and may have been read."""
+    link = csv.parent / "link.csv"
+    versions = set()
+    for _ in range(2):
+        link.unlink(missing_ok=True)
+        link.symlink_to(csv)
+        versions.add(file_version(link))
+    assert len(versions) == 2
+    assert None not in versions
+
+
+@pytest.mark.parametrize("path", ["/proc/uptime", "zip://a.csv::a.zip"])
+def test_what_tells_nothing_has_no_version(path):
+    assert file_version(path) is None
+
+
+def test_a_relative_path_has_no_version_where_others_read_it(csv, monkeypatch):
+    monkeypatch.chdir(csv.parent)
+    assert file_version(csv.name) is not None
+    assert file_version(csv.name, Elsewhere.PROCESSES) is None
+    assert file_version(csv, Elsewhere.PROCESSES) == file_version(csv)
+
+
+def test_a_path_of_ones_own_class_has_no_version(csv):
+    class Odd(str):
+        def __fspath__(self):
+            return "/another"
+
+    assert file_version(Odd(csv)) is None
 
 
 def test_a_relative_path_is_another_file_elsewhere(csv, tmp_path, monkeypatch):

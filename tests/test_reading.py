@@ -388,7 +388,6 @@ def test_what_writes_must_happen_every_time(name):
 PURE = [
     "json.loads",
     "json.dumps",
-    "pickle.loads",
     "pickle.dumps",
     "sklearn.datasets.load_iris",
     "sklearn.tree.export_graphviz",
