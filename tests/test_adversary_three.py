@@ -160,6 +160,10 @@ def asks_now():
     return pd.DataFrame({"y": [0]}).eval("y + @pd.Timestamp.now().value")
 
 
+def speaks():
+    return pd.Series(range(50)).agg("sample")
+
+
 def takes_apart():
     return np.__dict__["random"].rand(3)
 
@@ -192,6 +196,7 @@ def maps(path):
         (minimizes, ()),
         (asks_now, ()),
         (takes_apart, ()),
+        (speaks, ()),
         (maps, ("a.npy",)),
         (np.load, ("a.npy", "r")),
     ],

@@ -16,7 +16,7 @@ from stratum_dask.optimizations.purity.contracts import Outcome, refuse
 from stratum_dask.optimizations.purity.demands import meets, tame
 from stratum_dask.optimizations.verdict import MERGE, Verdict
 
-__all__ = ["Names", "Parameters", "Shows", "Texts", "Unless"]
+__all__ = ["Names", "Parameters", "Shows", "Spoken", "Texts", "Unless"]
 
 
 class Unless(NamedTuple):
@@ -103,6 +103,28 @@ class Parameters(NamedTuple):
             why = f"{self.what} may make the estimator random"
             return Outcome(refuse(why, "give random_state= a number with it"))
         return Outcome(demands=frozenset(asked))
+
+
+def _is_one_of(value: object, words: frozenset[str]) -> bool:
+    return type(value) is str and value in words
+
+
+class Spoken(NamedTuple):
+    """May be given the name of a method: ``frame.agg("sample")``."""
+
+    what: str
+    words: frozenset[str]
+
+    @property
+    def loose(self) -> Verdict:
+        return MERGE
+
+    def check(self, call: Call) -> Outcome:
+        for value in (*call.args, *call.kwargs.values()):
+            if isinstance(value, Lit) and _is_one_of(value.value, self.words):
+                why = f"{self.what} calls {value.value!r}, which may not be pure"
+                return Outcome(refuse(why, "call the method itself"))
+        return Outcome()
 
 
 class Names(NamedTuple):

@@ -11,7 +11,12 @@ from stratum_dask.optimizations.purity.filecontracts import (
 )
 from stratum_dask.optimizations.purity.known import reasons
 from stratum_dask.optimizations.purity.seedcontracts import Either, Resampled
-from stratum_dask.optimizations.purity.textcontracts import Parameters, Shows, Texts
+from stratum_dask.optimizations.purity.textcontracts import (
+    Parameters,
+    Shows,
+    Spoken,
+    Texts,
+)
 from stratum_dask.optimizations.purity.words import words
 from stratum_dask.optimizations.verdict import MERGE
 
@@ -98,3 +103,10 @@ METHODS: dict[str, reasons.Rule] = {
     "random_state": MERGE,
 }
 """Names judged on objects whose type is not known."""
+
+METHODS.update(
+    {
+        name: Spoken(f"{name}()", frozenset(METHODS))
+        for name in ("agg", "aggregate", "transform", "apply")
+    }
+)
