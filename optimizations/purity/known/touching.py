@@ -15,7 +15,7 @@ from stratum_dask.optimizations.purity.words import words
 
 __all__ = ["touching"]
 
-_READ_FIRST = frozenset(words("read load open scan input"))
+_READ_FIRST = frozenset(words("read load open scan"))
 _READ_LAST = frozenset(
     words("file dataset reader scanner unpickler fragment datasource")
 )
@@ -93,6 +93,8 @@ def touching(leaf: str) -> reasons.Rule | None:
     ('BATCH', 'REFUSE')
     >>> touching("load_iris"), touching("loads"), touching("opening"), touching("mean")
     (None, None, None, None)
+    >>> touching("ReadOptions") is None
+    True
     """
     said = _SAYS_NOTHING.get(leaf)
     if said is not None:
@@ -102,10 +104,13 @@ def touching(leaf: str) -> reasons.Rule | None:
     parts = [word.lower() for word in _WORD.findall(leaf)]
     if not parts:
         return None
-    if parts[0] in _WRITE_FIRST or parts[-1] in _WRITE_LAST:
+    first, last = parts[0], parts[-1]
+    if leaf[0].isupper():  # a class: what it is comes last
+        first = ""
+    if first in _WRITE_FIRST or last in _WRITE_LAST:
         return reasons.WRITES
-    if parts[0] in _FETCH_FIRST:
+    if first in _FETCH_FIRST:
         return reasons.FETCHES
-    if parts[0] in _READ_FIRST or parts[-1] in _READ_LAST:
+    if first in _READ_FIRST or last in _READ_LAST:
         return Reads(leaf)
     return None
