@@ -175,7 +175,6 @@ def of_an_object(library, path):
         of_state,
         two_homes,
         lower,
-        conditional,
         by_hand,
         lazy,
         starred,
@@ -189,6 +188,16 @@ def test_what_can_not_be_seen_is_not_reused_later(func):
     args = args[: func.__code__.co_argcount]
     assert not judge.reads(func)
     assert judge.task(func, args).role is not Role.MERGE
+
+
+def test_of_two_paths_both_are_seen_or_none():
+    """Python 3.12 and newer make a call of each branch."""
+    judge = Judge()
+    args = ("a.csv", "b.csv", True)
+    if judge.reads(conditional):
+        assert sorted(judge.paths(conditional, args, {})) == ["a.csv", "b.csv"]
+    else:
+        assert judge.task(conditional, args).role is Role.BATCH
 
 
 class Odd(str):
