@@ -120,7 +120,9 @@ def _kept(
         first = dict(zip(reversed(works), reversed(graph), strict=True))
         first.update((fingerprints[key], key) for key in reversed(asked))
         pairs = zip(graph, map(first.__getitem__, works), strict=True)
-        return {key: target for key, target in pairs if key is not target}
+        return _rooted(
+            submission, {k: target for k, target in pairs if k is not target}
+        )
     stays: dict[bytes, Key] = dict(live)
     for key in asked:
         stays.setdefault(fingerprints[key], key)
@@ -134,6 +136,29 @@ def _kept(
             known = stay(fingerprints[key], key)
             if known != key or live.get(fingerprints[key]) == key:
                 kept[key] = known
+    return _rooted(submission, kept)
+
+
+def _rooted(submission: Submission, kept: dict[Key, Key]) -> dict[Key, Key]:
+    """``kept``, where no task stays that only hands on the result of one that goes.
+
+    It has the fingerprint of that one, and would wait for itself.
+    """
+    graph, fingerprints = submission.tasks, submission.fingerprints
+    for target in set(kept.values()).difference(submission.live.values()):
+        root, at = target, target
+        work = fingerprints[target]
+        while (node := graph.get(at)) is not None:
+            below = [d for d in node.dependencies if fingerprints[d] == work]
+            if not below:
+                break
+            at = below[0]
+            if kept.get(at) == target:
+                root = at
+        if root != target:
+            kept.update((k, root) for k in [k for k, t in kept.items() if t == target])
+            kept[target] = root
+            del kept[root]
     return kept
 
 

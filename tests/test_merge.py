@@ -8,8 +8,9 @@ import dask
 import pytest
 from dask._task_spec import Alias, DataNode, List, Task, TaskRef
 
-from stratum_dask.graph import as_graph
+from stratum_dask.graph import as_graph, subgraph_task
 from stratum_dask.optimizations import Submission, configured, optimize
+from stratum_dask.optimizations.merge import Merge
 
 R = TaskRef
 RULES = ("unfuse", "merge", "isolate")
@@ -259,3 +260,27 @@ def test_an_alias_that_lives_is_not_what_its_own_target_becomes():
     merged = optimize(s, configured(("unfuse", "merge", "isolate")), check=True)
     assert list(merged) == ["z"]
     assert merged["z"].dependencies == {"w"}
+
+
+def test_an_output_that_hands_on_an_equal_result_does_not_wait_for_itself():
+    """It has the fingerprint of what it hands on, and was asked for."""
+    from stratum_dask.graph import identity
+
+    graph = as_graph({"a": (list, "ab"), "b": (identity, "a"), "c": (identity, "b")})
+    for renames in (True, False):
+        s = Submission(graph, frozenset({"c"}), renames_outputs=renames)
+        assert len(set(s.fingerprints.values())) == 1
+        merged = Merge().apply(s)
+        assert "a" in merged
+        assert all(key not in node.dependencies for key, node in merged.items())
+        found = {**s.replaced, **s.copies}
+        assert found["c"] == "a"
+
+
+def test_a_fused_task_among_the_arguments_of_another():
+    inner = as_graph({"x": (abs, -1), "y": (str, "x")})
+    fused = subgraph_task("f", inner, "y", {})
+    graph = {"a": Task("a", len, fused), "b": Task("b", len, fused)}
+    s = Submission(graph, frozenset({"a", "b"}))
+    assert s.inside() == {}
+    assert s.fingerprints["a"] == s.fingerprints["b"]
