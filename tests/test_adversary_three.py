@@ -292,6 +292,12 @@ def test_accessors_that_a_program_registers():
         del pd.DataFrame.lucky
 
 
+def test_a_generator_that_is_a_result_moves_on():
+    rng = delayed(np.random.default_rng)(0)
+    one, other = same(rng.random(), rng.random())
+    assert one != other
+
+
 # ------------------------------------------------- writes into the program's own object
 def isetitem(frame):
     frame.isetitem(0, frame["a"] + 1)

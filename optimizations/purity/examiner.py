@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stratum_dask.optimizations.purity import bytecode, effects, values
-from stratum_dask.optimizations.purity.callers import methodcaller
+from stratum_dask.optimizations.purity.callers import methodcaller, named_method
 from stratum_dask.optimizations.purity.calls import Source
 from stratum_dask.optimizations.purity.class_evidence import (
     bound_class,
@@ -283,7 +283,7 @@ class Examiner:
         if home in ("toolz", "cytoolz", "dask") and hasattr(kind, "__slots__"):
             parts = [getattr(obj, s, None) for s in slots_of(kind)]
             called = getattr(obj, "method", None) if home == "dask" else None
-            found = method(called) if isinstance(called, str) else PURE
+            found = named_method(called) if isinstance(called, str) else PURE
             if isinstance(found.contract, Texts):  # the object comes first
                 shifted = found.contract._replace(position=1)
                 found = found._replace(contract=shifted)

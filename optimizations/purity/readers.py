@@ -24,7 +24,6 @@ _READERS: dict[str, dict[str, str]] = {
         "read_sas": "filepath_or_buffer",
         "read_spss": "path",
         "read_excel": "io",
-        "read_xml": "path_or_buffer",
         "read_html": "io",
     },
     "numpy": {"load": "file", "loadtxt": "fname", "genfromtxt": "fname"},

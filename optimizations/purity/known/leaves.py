@@ -86,7 +86,8 @@ METHODS: dict[str, reasons.Rule] = {
     **{k: v for k, v in LEAVES.items() if k not in ("seed", "compute")},
     "open": Opens("open()", 0),
     **dict.fromkeys(("dump", "info"), reasons.WRITES),
-    "stat": reasons.LOOKS,
+    **dict.fromkeys(("hist", "boxplot"), reasons.STATE),
+    **dict.fromkeys(("stat", "astimezone", "is_fifo", "is_socket"), reasons.LOOKS),
     **dict.fromkeys(
         ["read_text", "read_bytes", "iterdir", "is_file", "is_dir"], reasons.LOOKS
     ),

@@ -47,6 +47,8 @@ _SAYS_NOTHING: dict[str, reasons.Rule] = {
     **dict.fromkeys(
         words("""
         hb_write new_file new_stream create_memory_map copy_files make_memmap
+        show_versions show_config show_runtime show_options print_exc print_stack
+        print_exception print_tb reveal_type setfirstweekday guid mkdirp
         register_store_backend to_iceberg set_memory_pool set_cpu_count
         set_io_thread_count set_timezone_db_path log_memory_allocations clear_cache
         clear_data_home reset_cached_controller Memory check_memory StoreBackendBase
