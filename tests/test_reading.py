@@ -521,3 +521,14 @@ def test_a_cluster_on_one_host_is_known(scheduler, workers, one):
     from stratum_dask.seams.hosts import on_one_host
 
     assert on_one_host(scheduler, workers) is one
+
+
+def seeded(path, seed):
+    return pd.read_csv(path).sample(3, random_state=seed)
+
+
+def test_an_unseen_path_does_not_make_a_seed_unseen():
+    judge = Judge()
+    assert judge.task(seeded, (3, 0)).role is Role.BATCH
+    assert judge.task(seeded, ("a.csv", 0)).role is Role.MERGE
+    assert judge.task(seeded, ("a.csv", None)).role is Role.REFUSE

@@ -149,7 +149,8 @@ class Helper(NamedTuple):
         further = frozenset(d for d in outcome.demands if d.kind != "path")
         verdict = outcome.verdict
         if self.reads and self.paths(call) is None:
-            verdict = max(verdict, *map(self._refusal, self.demands))
+            unseen = [d for d in self.demands if d.kind == "path"]
+            verdict = max(verdict, *map(self._refusal, unseen))
         return Outcome(verdict, further)
 
     def paths(self, call: Call) -> list[Any] | None:

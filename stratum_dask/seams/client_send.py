@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from dask.base import annotate, get_annotations
-from distributed import Client, Future
+from distributed import Client, Future, LocalCluster
 
 from stratum_dask import reporting
 from stratum_dask.config import settings
 from stratum_dask.errors import StratumWarning
 from stratum_dask.graph import Graph, Key
 from stratum_dask.optimizations import Submission
+from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.seams import annotations as annotated
 from stratum_dask.seams.arrival import SKIP, Arrival
 from stratum_dask.seams.client import CLIENT, PLAIN, SCHEDULER
@@ -110,7 +111,9 @@ def rewritten(
             met.append(key)
         return fingerprint_of.get(key)
 
-    where = elsewhere(_address(client))  # its workers are not known
+    # By its address a cluster behind a tunnel seems to be here.
+    here = isinstance(client.cluster, LocalCluster)
+    where = elsewhere(_address(client)) if here else Elsewhere.HOSTS
     arrival = Arrival(expr, keys, everywhere, external=external, elsewhere=where)
     if met:
         plain: dict[Key, Future[Any]] = send(expr, keys, *args, **kwargs)
