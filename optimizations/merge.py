@@ -145,6 +145,7 @@ def _rooted(submission: Submission, kept: dict[Key, Key]) -> dict[Key, Key]:
     It has the fingerprint of that one, and would wait for itself.
     """
     graph, fingerprints = submission.tasks, submission.fingerprints
+    moved: dict[Key, Key] = {}
     for target in set(kept.values()).difference(submission.live.values()):
         root, at = target, target
         work = fingerprints[target]
@@ -156,8 +157,10 @@ def _rooted(submission: Submission, kept: dict[Key, Key]) -> dict[Key, Key]:
             if kept.get(at) == target:
                 root = at
         if root != target:
-            kept.update((k, root) for k in [k for k, t in kept.items() if t == target])
-            kept[target] = root
+            moved[target] = root
+    if moved:
+        kept = {k: moved.get(t, t) for k, t in kept.items()} | moved
+        for root in moved.values():
             del kept[root]
     return kept
 

@@ -239,10 +239,12 @@ def _unseen(path: str | os.PathLike[str], elsewhere: Elsewhere) -> str:
         why = "it is relative to the folder in which a worker runs"
     elif os.path.exists(name) and not os.path.getsize(name):
         why = "it is empty"
-    elif elsewhere is Elsewhere.HOSTS and os.path.exists(name):
+    elif (
+        elsewhere is Elsewhere.HOSTS
+        and os.path.exists(name)
+        and not seen_everywhere(name)
+    ):
         why = _ELSEWHERE
-        if seen_everywhere(name):
-            why = "it was changed only a moment ago"
     elif os.path.exists(name):
         why = "it was changed only a moment ago"
     else:

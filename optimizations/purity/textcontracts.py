@@ -105,10 +105,6 @@ class Parameters(NamedTuple):
         return Outcome(demands=frozenset(asked))
 
 
-def _is_one_of(value: object, words: frozenset[str]) -> bool:
-    return type(value) is str and value in words
-
-
 class Spoken(NamedTuple):
     """May be given the name of a method: ``frame.agg("sample")``."""
 
@@ -121,8 +117,9 @@ class Spoken(NamedTuple):
 
     def check(self, call: Call) -> Outcome:
         for value in (*call.args, *call.kwargs.values()):
-            if isinstance(value, Lit) and _is_one_of(value.value, self.words):
-                why = f"{self.what} calls {value.value!r}, which may not be pure"
+            name = value.value if isinstance(value, Lit) else None
+            if type(name) is str and name in self.words:
+                why = f"{self.what} calls {name!r}, which may not be pure"
                 return Outcome(refuse(why, "call the method itself"))
         return Outcome()
 

@@ -16,9 +16,7 @@ from stratum_dask.optimizations.purity.words import words
 __all__ = ["touching"]
 
 _READ_FIRST = frozenset(words("read load open scan"))
-_READ_LAST = frozenset(
-    words("file dataset reader scanner unpickler fragment datasource")
-)
+_READ_LAST = frozenset(words("file dataset reader scanner unpickler fragment"))
 _WRITE_FIRST = frozenset(
     words("write save dump download upload delete rm connect export sink")
 )
@@ -53,11 +51,6 @@ _SAYS_NOTHING: dict[str, reasons.Rule] = {
         set_io_thread_count set_timezone_db_path log_memory_allocations clear_cache
         clear_data_home reset_cached_controller Memory check_memory StoreBackendBase
         TemporaryResourcesManager MemmappingPool parallel_config parallel_backend
-        """),
-        reasons.WRITES,
-    ),
-    **dict.fromkeys(
-        words("""
         pprint pp prmonth pryear prweek
         """),
         reasons.WRITES,
@@ -79,7 +72,6 @@ _SAYS_NOTHING: dict[str, reasons.Rule] = {
         name: Only(name, "input", ("content",), reasons.LOOKS)
         for name in words("CountVectorizer TfidfVectorizer HashingVectorizer")
     },
-    "to_orc": OnlyWithout("to_orc", ("path",)),
     "export_graphviz": OnlyWithout("export_graphviz", ("out_file",)),
     "ODR": OnlyWithout("ODR", ("errfile", "rptfile")),
 }
