@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from stratum_dask.optimizations.purity import bytecode, effects, values
@@ -35,7 +35,7 @@ from stratum_dask.optimizations.purity.inside import (
 )
 from stratum_dask.optimizations.purity.known import MUTATORS, rule
 from stratum_dask.optimizations.purity.members import changes_itself
-from stratum_dask.optimizations.purity.patched import patched
+from stratum_dask.optimizations.purity.patched import Patched
 from stratum_dask.optimizations.purity.places import (
     ALIASES,
     canonical,
@@ -84,7 +84,7 @@ class Examiner:
         self._open: dict[int, int] = {}
         self._lowest = 1 << 30
         self._left = LIMIT
-        self.patched = patched()
+        self.patched: Container[str] = Patched()
         self._values = values.Values(self)
 
     def value(self, obj: object) -> Verdict:

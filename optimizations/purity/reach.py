@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from stratum_dask.optimizations.purity.contracts import refuse
@@ -30,7 +30,7 @@ __all__ = [
 class Judging(Protocol):
     """What the reader of bytecode asks of the judge."""
 
-    patched: frozenset[str]
+    patched: Container[str]
     """Names of methods that the program has put into classes of libraries."""
 
     def evidence(self, obj: object, path: str = "") -> Evidence:
