@@ -144,6 +144,8 @@ def _rooted(submission: Submission, kept: dict[Key, Key]) -> dict[Key, Key]:
 
     It has the fingerprint of that one, and would wait for itself.
     """
+    if not submission.encoder.hands_on:
+        return kept
     graph, fingerprints = submission.tasks, submission.fingerprints
     moved: dict[Key, Key] = {}
     for target in set(kept.values()).difference(submission.live.values()):

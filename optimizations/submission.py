@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from stratum_dask.graph import Graph, Key
 from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
+from stratum_dask.optimizations.fingerprint.order import LARGE
 from stratum_dask.optimizations.fingerprint.tasks import TaskFingerprints
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.looking import Looker
@@ -140,7 +141,12 @@ class Submission:
             said=self.said,
             elsewhere=self.elsewhere,
         )
-        self.fingerprints = self.encoder.graph(self.tasks)
+        self.fingerprints = works = self.encoder.graph(self.tasks)
+        if len(self.tasks) >= LARGE and len(set(works.values())) < len(works):
+            # There is more to do: in the order in which this was quick.
+            graph = self.tasks
+            self.original = {key: graph[key] for key in works if key in graph}
+            self.tasks = self.original
 
     def inside(self) -> dict[Key, dict[Key, bytes]]:
         """Fingerprints inside fused tasks, one of each that are equal as a whole."""

@@ -40,6 +40,7 @@ def views(submission: Submission) -> dict[Key, dict[View, list[Key]]]:
     # Nearly all objects have one consumer: a set for each would cost more than
     # all the rest. Keys are no sets, so the two can't be taken for each other.
     went: dict[Key, Key | set[Key | None] | None] = {}
+    many = 2 * len(merged) > len(before)  # then it is quicker not to ask for each
     for key, node in before.items():
         if not (needs := node._dependencies) or (aliases and type(node) is Alias):
             continue
@@ -47,7 +48,7 @@ def views(submission: Submission) -> dict[Key, dict[View, list[Key]]]:
         for need in needs:
             if aliases:
                 need = aliases.get(need, need)
-            if need in merged:
+            if many or need in merged:
                 known = went.setdefault(need, consumer)
                 if known is not consumer:
                     if isinstance(known, set):
@@ -59,11 +60,8 @@ def views(submission: Submission) -> dict[Key, dict[View, list[Key]]]:
         if key in merged:
             went[key] = {*_way(went.get(key)), None}
     way = went.get
-    diverging = {
-        target
-        for key, target in replaced.items()
-        if way(key) != way(target) or target not in before
-    }
+    diverging = targets - before.keys()
+    diverging.update(t for k, t in replaced.items() if way(k) != way(t))
     if not diverging:
         return {}
     found: dict[Key, dict[View, list[Key]]] = {t: {} for t in diverging}

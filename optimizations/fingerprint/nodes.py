@@ -62,8 +62,9 @@ class NodeFingerprints:
         Keys of the fused tasks that were met.
     iterators
         Fused key -> inner keys whose result can be read only once.
-    holds_objects
-        Whether something in the graph may be an object of the calling program.
+    holds_objects, hands_on
+        Whether something in the graph may be an object of the calling program, and
+        whether a task may have the fingerprint of one of its inputs.
     """
 
     def __init__(self, encoder: Encoder, judge: Judge) -> None:
@@ -71,7 +72,7 @@ class NodeFingerprints:
         self.judge = judge
         self.fused: set[Key] = set()
         self.iterators: dict[Key, set[Key]] = {}
-        self.holds_objects = False
+        self.holds_objects = self.hands_on = False
         self._callees = Callees(encoder, judge)
         # Where the walk is: the key of the graph, the key inside its fused task
         # (where that hands its result on), and the fused tasks around it.
@@ -96,6 +97,7 @@ class NodeFingerprints:
     def _node(self, node: GraphNode, found: Mapping[Key, bytes]) -> bytes:
         kind = type(node)
         if kind is Alias:
+            self.hands_on = True
             return found[node.target]  # type: ignore[attr-defined]
         if kind is DataNode:
             self.holds_objects = True
@@ -188,6 +190,7 @@ class NodeFingerprints:
     def _argument(self, a: Any, found: Mapping[Key, bytes]) -> bytes:
         """Digest of one argument as if it were a task of its own."""
         if isinstance(a, TaskRef):
+            self.hands_on = True
             return found[a.key]
         if isinstance(a, GraphNode):
             return self._node(a, found)

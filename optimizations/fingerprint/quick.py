@@ -13,12 +13,15 @@ from typing import Any
 from stratum_dask.graph import Graph, GraphNode, Key, Task, TaskRef
 from stratum_dask.optimizations.fingerprint.binding import Binder, Spelled
 from stratum_dask.optimizations.fingerprint.callees import REF, VALUE
+from stratum_dask.optimizations.fingerprint.order import inputs_first
 from stratum_dask.optimizations.fingerprint.values import Encoder
 
 __all__ = ["CycleError", "fill"]
 
 # Not bytes: they can be large, and Python would hash them besides.
 _REMEMBERED = (str, int, bool, type(None))
+_MOST = 4096
+"""How many are remembered of a type: those that are all different never help."""
 _LONG = (object(),)
 """An argument that has no short way."""
 
@@ -64,80 +67,92 @@ def fill(
     texts: dict[type, dict[Any, bytes]] = {cls: {} for cls in _REMEMBERED}
     texts_of = texts.get
     waits = 0
-    for root, first in _inputs_first(graph):
-        if root in found:
-            continue
-        key: Key = root
-        node: GraphNode | None = first
-        # Iterative and depth first: graphs are deeper than Python's stack.
-        stack: list[Key] = []
-        while True:
-            if type(node) is Task:
-                callee = plain(id(node.func))
-                if callee is not None:
-                    args: Iterable[Any] = node.args
-                    simple, head, binder = callee
-                    if node.kwargs or len(node.args) != simple:
-                        args = _ordered(binder, node)
-                    parts = [head]
-                    add = parts.append
-                    refs = 0
-                    for a in args:
-                        cls = type(a)
-                        if cls is TaskRef:
-                            text = have(a.key)
-                            if text is None:
+    todo: Iterable[tuple[Key, GraphNode]] = inputs_first(graph)
+    # What comes before its inputs is put off as long as that gets us on: to go and
+    # find them would take us all over the graph.
+    left, patient = len(graph), True
+    while left:
+        later: list[tuple[Key, GraphNode]] = []
+        for root, first in todo:
+            if root in found:
+                continue
+            key: Key = root
+            node: GraphNode | None = first
+            # Iterative and depth first: graphs are deeper than Python's stack.
+            stack: list[Key] = []
+            while True:
+                if type(node) is Task:
+                    callee = plain(id(node.func))
+                    if callee is not None:
+                        args: Iterable[Any] = node.args
+                        simple, head, binder = callee
+                        if node.kwargs or len(node.args) != simple:
+                            args = _ordered(binder, node)
+                        parts = [head]
+                        add = parts.append
+                        refs, twins, before = 0, False, None
+                        for a in args:
+                            cls = type(a)
+                            if cls is TaskRef:
+                                text = have(a.key)
+                                if text is None:
+                                    break
+                                twins = text == before
+                                before = text
+                                refs += 1
+                                add(REF)
+                                add(text)
+                            elif (mine := texts_of(cls)) is not None:
+                                text = mine.get(a)
+                                if text is None:
+                                    text = VALUE + encode(a)
+                                    if len(mine) < _MOST:
+                                        mine[a] = text
+                                add(text)
+                            elif cls is Spelled:
+                                add(a)
+                            elif cls is float and a == a:  # noqa: PLR0124
+                                add(VALUE)
+                                add(encode(a))
+                            else:
                                 break
-                            refs += 1
-                            add(REF)
-                            add(text)
-                        elif (mine := texts_of(cls)) is not None:
-                            text = mine.get(a)
-                            if text is None:
-                                text = mine[a] = VALUE + encode(a)
-                            add(text)
-                        elif cls is Spelled:
-                            add(a)
-                        elif cls is float and a == a:  # noqa: PLR0124
-                            add(VALUE)
-                            add(encode(a))
                         else:
-                            break
-                    else:
-                        if refs < 2 or _differ(node.dependencies, found):
-                            found[key] = digest(join(parts))
-                            node = None
-            if node is not None:
-                missing = [d for d in node.dependencies if d not in found]
-                if missing:
-                    waits += 1
-                    if waits > len(graph):  # each waits once, or for itself
-                        raise CycleError(f"task {key!r} depends on itself")
-                    stack.append(key)
-                    stack += missing
-                else:
-                    found[key] = long_way(key, node)
-            while stack:
-                key = stack.pop()
-                if key not in found:
-                    node = get(key)
-                    if node is not None:
+                            if (
+                                refs < 2
+                                or (refs == 2 and not twins)
+                                or _differ(node.dependencies, found)
+                            ):
+                                found[key] = digest(join(parts))
+                                node = None
+                if node is not None:
+                    missing = [d for d in node.dependencies if d not in found]
+                    if not missing:
+                        found[key] = long_way(key, node)
+                    elif patient and not graph.keys().isdisjoint(missing):
+                        later.append((key, node))
                         break
-                    found[key] = external(key)
-            else:
-                break
+                    else:
+                        waits += 1
+                        if waits > len(graph):  # each waits once, or for itself
+                            raise CycleError(f"task {key!r} depends on itself")
+                        stack.append(key)
+                        stack += missing
+                while stack:
+                    key = stack.pop()
+                    if key not in found:
+                        node = get(key)
+                        if node is not None:
+                            break
+                        found[key] = external(key)
+                else:
+                    break
+        patient = len(later) < left // 2
+        todo, left = later, len(later)
 
 
 def _differ(needs: Collection[Key], found: Mapping[Key, bytes]) -> bool:
     """Whether the results that a task takes are of different work."""
     return len({found[d] for d in needs}) == len(needs)
-
-
-def _inputs_first(graph: Graph) -> Iterable[tuple[Key, GraphNode]]:
-    """The order in which fewer tasks wait for others, judged by the first one."""
-    for node in graph.values():
-        return reversed(graph.items()) if node.dependencies else graph.items()
-    return ()
 
 
 def _ordered(binder: Binder | None, node: Task) -> Iterable[Any]:
