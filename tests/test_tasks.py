@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 from operator import add, neg
 
@@ -11,7 +12,9 @@ from dask._expr import ProhibitReuse
 from dask._task_spec import Alias, DataNode, Dict, List, Task, TaskRef, Tuple
 
 from stratum_dask.graph import as_graph
-from stratum_dask.optimizations import Role, Submission, Verdict
+from stratum_dask.optimizations import Role, Submission, Verdict, submission
+from stratum_dask.optimizations.fingerprint import order
+from stratum_dask.optimizations.fingerprint.quick import CycleError
 
 np = pytest.importorskip("numpy")
 
@@ -287,3 +290,58 @@ def test_a_whole_graph_has_the_same_fingerprints_in_every_process(fresh_python):
     ]
     assert out[0].count("'") > 10
     assert out[0] == out[1] == out[2]
+
+
+def large(tasks):
+    """A graph of pipelines that is read in the order of memory, and its work."""
+    graph = {}
+    for i in range(tasks // 4):
+        graph[f"a{i}"] = Task(f"a{i}", f, i)
+        graph[f"b{i}"] = Task(f"b{i}", f, R(f"a{i}"), k=2)
+        graph[f"c{i}"] = Task(f"c{i}", f, R(f"a{i}"), R(f"b{i}"))
+        graph[f"d{i}"] = Task(f"d{i}", f, R(f"c{i}"), R("outside"), b=R(f"d{i - 1}"))
+    graph["d-1"] = Task("d-1", f, "begin")
+    return graph
+
+
+def read_slowly(graph, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(order, "LARGE", len(graph) + 1)
+        patch.setattr(submission, "LARGE", len(graph) + 1)
+        return prints(graph, external=lambda key: b"o")
+
+
+@pytest.mark.parametrize("way", ["made", "reversed", "shuffled", "unpickled", "sorted"])
+def test_large_graphs_have_the_fingerprints_of_small_ones(way, monkeypatch):
+    graph = large(order.LARGE + 8)
+    keys = list(graph)
+    if way == "reversed":
+        keys.reverse()
+    elif way == "shuffled":
+        random.Random(1).shuffle(keys)
+    elif way == "sorted":
+        keys.sort()
+    graph = {key: graph[key] for key in keys}
+    if way == "unpickled":
+        graph = pickle.loads(pickle.dumps(graph))
+    found = prints(graph, external=lambda key: b"o")
+    assert found == read_slowly(graph, monkeypatch)
+    assert len(set(found.values())) == len(graph) + 1
+
+
+def test_large_graphs_that_go_round_in_circles_are_errors_too():
+    graph = large(order.LARGE + 8)
+    graph["a7"] = Task("a7", f, R("d9"))
+    with pytest.raises(CycleError, match="depends on itself"):
+        prints(graph, external=lambda key: b"o")
+
+
+def test_rules_get_a_large_graph_with_twins_in_the_order_in_which_it_was_read():
+    graph = large(order.LARGE + 8)
+    graph["twin"] = Task("twin", f, "begin")
+    keys = list(graph)
+    random.Random(1).shuffle(keys)
+    s = Submission({k: graph[k] for k in keys}, frozenset(graph))
+    assert list(s.tasks) == [k for k in s.fingerprints if k != "outside"]
+    assert s.tasks == graph
+    assert s.original is s.tasks

@@ -8,7 +8,7 @@ each of its inputs. Tasks that were made one after the other lie side by side.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from stratum_dask.graph import Graph, GraphNode, Key
 
@@ -17,7 +17,11 @@ __all__ = ["LARGE", "inputs_first"]
 LARGE = 5_000
 """From so many tasks on they do not fit into a processor's cache."""
 
-_ASKED = 64
+_NEAR = (1 << 20) - 1
+_FAR = (1 << 64) - 1 - _NEAR
+"""Python takes memory in pieces of a megabyte, and fills each from below."""
+
+_ASKED = 256
 """How many tasks say in which direction the inputs lie."""
 
 
@@ -40,35 +44,32 @@ def inputs_first(graph: Graph) -> Iterable[tuple[Key, GraphNode]]:
     numpy = sys.modules.get("numpy") if len(graph) >= LARGE else None
     if numpy is not None:
         keys, nodes = list(graph), list(graph.values())
-        places = numpy.fromiter(map(id, nodes), numpy.uint64, len(nodes)).argsort()
-        if _inputs_lie_above(graph):
-            places = places[::-1]
-        order = places.tolist()
-        return zip(
-            map(keys.__getitem__, order), map(nodes.__getitem__, order), strict=True
-        )
+        turned = _turned(graph, nodes)
+        if turned is not None:
+            places = numpy.fromiter(map(id, nodes), numpy.uint64, len(nodes))
+            places ^= numpy.uint64(turned)
+            order = places.argsort().tolist()
+            return zip(
+                map(keys.__getitem__, order), map(nodes.__getitem__, order), strict=True
+            )
     for node in graph.values():
         return reversed(graph.items()) if node.dependencies else graph.items()
     return ()
 
 
-def _inputs_lie_above(graph: Graph) -> bool:
-    """Whether tasks lie behind those that use them, as they do when unpickled."""
-    above = 0
-    for node in _some(graph):
+def _turned(graph: Graph, nodes: list[GraphNode]) -> int | None:
+    """The bits of addresses that fall where the graph goes on; None if none do.
+
+    The system may hand out pieces of memory from above or from below, and a graph
+    that was unpickled lies where there was room.
+    """
+    near, far = [0, 0], [0, 0]
+    for node in nodes[:: len(nodes) // _ASKED]:
         for key in node.dependencies:
             if (other := graph.get(key)) is not None:
-                above += 1 if id(other) > id(node) else -1
-                break
-    return above > 0
-
-
-def _some(graph: Graph) -> Iterator[GraphNode]:
-    """A few tasks with inputs, from the beginning, where Dask puts the outputs."""
-    left = _ASKED
-    for node in graph.values():
-        if node.dependencies:
-            yield node
-            left -= 1
-            if not left:
-                break
+                side = near if id(other) | _NEAR == id(node) | _NEAR else far
+                side[id(other) > id(node)] += 1
+    against = min(near) + min(far)
+    if sum(near) < sum(far) and against * 20 > sum(near) + sum(far):
+        return None
+    return (_NEAR if near[1] > near[0] else 0) | (_FAR if far[1] > far[0] else 0)
