@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,17 @@ from stratum_dask.frontends.sklearn.scoring import score
 from stratum_dask.frontends.sklearn.standins import Answers
 from stratum_dask.frontends.sklearn.work import Failed
 
-__all__ = ["Call", "Planned", "Planner", "failed", "read", "replay"]
+__all__ = [
+    "Call",
+    "Capture",
+    "Planned",
+    "Planner",
+    "captured",
+    "failed",
+    "number_of_splits",
+    "read",
+    "replay",
+]
 
 
 class Call(NamedTuple):
@@ -49,6 +59,27 @@ def read(iterable: Iterable[Any]) -> tuple[list[Any], list[Call]]:
         bound.apply_defaults()
         calls.append(Call(function, dict(bound.arguments)))
     return raw, calls
+
+
+class _CapturedError(Exception):
+    """Carries the calls out of scikit-learn's code."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        super().__init__()
+        self.calls = calls
+
+
+class Capture(private.Parallel):
+    def __call__(self, iterable: Iterable[Any]) -> Any:
+        raise _CapturedError(read(iterable)[1])
+
+
+def captured(run: Callable[[], Any]) -> list[Call]:
+    try:
+        run()
+    except _CapturedError as found:
+        return found.calls
+    return []
 
 
 @functools.cache
@@ -181,6 +212,7 @@ def _predicted(call: Call, results: Sequence[Any]) -> Any:
     answer, fitted = results
     given = {**call.given, "fit_params": {}}
     given["estimator"] = Answers(fitted.estimator, answer.value, False)
+    given["X"] = np.empty((_length(given["X"]), 0))  # it has answered about the rows
     return call.function(**given)
 
 
@@ -219,6 +251,20 @@ def _scored(call: Call, results: Sequence[Any]) -> Any:
 def _length(X: Any) -> int:
     shape = getattr(X, "shape", None)
     return int(shape[0]) if shape else len(X)
+
+
+def number_of_splits(cv: Any) -> int:
+    """How many splits there will be; 0 where only the data can tell."""
+    if cv is None:
+        return 5
+    if isinstance(cv, int):
+        return cv
+    if isinstance(cv, (list, tuple)):
+        return len(cv)
+    try:
+        return int(cv.get_n_splits())
+    except Exception:  # noqa: BLE001 it wants to see the data
+        return 0
 
 
 def failed(results: Sequence[Any]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,44 +14,20 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from stratum_dask.frontends.sklearn import finishing, private
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
-from stratum_dask.frontends.sklearn.calls import Call, Planner, read
+from stratum_dask.frontends.sklearn.calls import Call, Capture, Planner
 from stratum_dask.frontends.sklearn.counting import note
 from stratum_dask.frontends.sklearn.search import SharingSearch
 from stratum_dask.graph import Task, reference
 
 __all__ = [
-    "Capture",
     "Job",
     "capture_fit",
-    "captured",
     "evaluates_once",
     "no_rows",
-    "number_of_splits",
     "splits_of",
     "standin_splits",
     "with_data",
 ]
-
-
-class _CapturedError(Exception):
-    """Carries the calls out of scikit-learn's code."""
-
-    def __init__(self, calls: list[Call]) -> None:
-        super().__init__()
-        self.calls = calls
-
-
-class Capture(private.Parallel):
-    def __call__(self, iterable: Iterable[Any]) -> Any:
-        raise _CapturedError(read(iterable)[1])
-
-
-def captured(run: Callable[[], Any]) -> list[Call]:
-    try:
-        run()
-    except _CapturedError as found:
-        return found.calls
-    return []
 
 
 capture_fit = private.rebound(private.search_fit, {"Parallel": Capture})
@@ -125,20 +100,6 @@ def splits_of(calls: list[Call]) -> list[Any]:
     """The splits in calls that are ordered by candidates."""
     found = {id(c.given["train"]): (c.given["train"], c.given["test"]) for c in calls}
     return list(found.values())
-
-
-def number_of_splits(cv: Any) -> int:
-    """How many splits there will be; 0 where only the data can tell."""
-    if cv is None:
-        return 5
-    if isinstance(cv, int):
-        return cv
-    if isinstance(cv, (list, tuple)):
-        return len(cv)
-    try:
-        return int(cv.get_n_splits())
-    except Exception:  # noqa: BLE001 it wants to see the data
-        return 0
 
 
 def standin_splits(number: int) -> list[Any]:

@@ -30,15 +30,17 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 
 from stratum_dask.frontends.sklearn import finishing, private
-from stratum_dask.frontends.sklearn.calls import Call
-from stratum_dask.frontends.sklearn.capturing import (
+from stratum_dask.frontends.sklearn.calls import (
+    Call,
     Capture,
+    captured,
+    number_of_splits,
+)
+from stratum_dask.frontends.sklearn.capturing import (
     Job,
     capture_fit,
-    captured,
     evaluates_once,
     no_rows,
-    number_of_splits,
     splits_of,
     standin_splits,
     with_data,

@@ -27,6 +27,7 @@ __all__ = [
     "PassthroughScorer",
     "Scorer",
     "check_method_params",
+    "cross_val_predict",
     "fit_and_predict",
     "fit_and_score",
     "function_of",
@@ -43,6 +44,7 @@ MultimetricScorer: Any = _scorer._MultimetricScorer
 PassthroughScorer: Any = _scorer._PassthroughScorer
 fit_and_score: Any = _validation._fit_and_score
 fit_and_predict: Any = _validation._fit_and_predict
+cross_val_predict: Any = _validation.cross_val_predict
 search_fit: Any = BaseSearchCV.fit
 validation: Any = _validation
 
