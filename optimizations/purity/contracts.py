@@ -21,6 +21,7 @@ from stratum_dask.optimizations.verdict import MERGE, Role, Verdict
 
 __all__ = [
     "Contract",
+    "Given",
     "Helper",
     "Outcome",
     "Seed",
@@ -77,6 +78,34 @@ class Seed(NamedTuple):
         else:
             why = f"{self.what}: {self.param}= is not a number that can be seen"
         return Outcome(refuse(why, f"give {self.param}= a number"))
+
+
+class Given(NamedTuple):
+    """Random by a part that it makes itself, unless it is given one by name.
+
+    Examples
+    --------
+    >>> rule = Given("TableVectorizer", "high_cardinality", "StringEncoder")
+    >>> rule.check(Call()).verdict.remedy
+    'give high_cardinality=, a StringEncoder with random_state= for example'
+    >>> rule.check(Call(kwargs={"high_cardinality": UNSEEN})).verdict.role.name
+    'MERGE'
+    """
+
+    what: str
+    param: str
+    part: str
+    """What it makes; one that is given is judged where it is made."""
+
+    @property
+    def loose(self) -> Verdict:
+        return refuse(
+            f"{self.what} makes a {self.part} that nobody seeds",
+            f"give {self.param}=, a {self.part} with random_state= for example",
+        )
+
+    def check(self, call: Call) -> Outcome:
+        return Outcome() if self.param in call.kwargs else Outcome(self.loose)
 
 
 _ASKED = {

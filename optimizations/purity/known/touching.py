@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 
+from stratum_dask.optimizations.purity.contracts import Given
 from stratum_dask.optimizations.purity.filecontracts import Only, OnlyWithout, Reads
 from stratum_dask.optimizations.purity.known import reasons
 from stratum_dask.optimizations.purity.words import words
@@ -57,11 +58,12 @@ _SAYS_NOTHING: dict[str, reasons.Rule] = {
     ),
     **dict.fromkeys(
         words("""
-        TableVectorizer tabular_pipeline tabular_learner svds eigsh eigs onenormest
+        tabular_pipeline tabular_learner svds eigsh eigs onenormest
         clarkson_woodruff_transform PermutationMethod MonteCarloMethod BootstrapMethod
         """),
         reasons.UNSEEDED,
     ),
+    "TableVectorizer": Given("TableVectorizer", "high_cardinality", "StringEncoder"),
     "random": reasons.RANDOM,
     "call_function": reasons.HIDDEN,
     **{
