@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from distributed.protocol.pickle import dumps
-from distributed.protocol.serialize import deserialize
+from distributed.protocol.serialize import Serialize, deserialize
 
 from stratum_dask.scheduler_plugins.store.environment import differences, environment
 from stratum_dask.scheduler_plugins.store.writing import WRITE, install
@@ -67,7 +67,10 @@ class Workers:
             )
             return False
         sent = reply["result"]  # which a scheduler does not read unasked
-        theirs = deserialize(sent.header, sent.frames)
+        if isinstance(sent, Serialize):  # a worker in this process: as it is
+            theirs = sent.data
+        else:
+            theirs = deserialize(sent.header, sent.frames)
         if differs := differences(environment(), theirs):
             self.mixed = True
             self._fail("mixed", differs, worker)
