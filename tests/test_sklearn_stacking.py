@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.model_selection as theirs
+from fitted import assert_equal_models
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     RandomForestClassifier,
@@ -23,7 +24,6 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import stratum_dask.sklearn as ours
 from stratum_dask.frontends.sklearn import evaluate
-from stratum_dask.optimizations.fingerprint.values import Encoder
 
 pytestmark = pytest.mark.filterwarnings(
     "default", "ignore:Couldn't detect:RuntimeWarning"
@@ -109,55 +109,9 @@ CASES = {
 }  # fmt: skip
 
 
-def assert_same(one, other, where="model"):
-    """Everything in a fitted model is equal to the bit, with what is inside of it."""
-    assert type(one) is type(other), where
-    if hasattr(one, "get_params") and not isinstance(one, type):
-        one, other = vars(one), vars(other)
-    if isinstance(one, dict):
-        assert set(one) == set(other), where
-        for name, value in one.items():
-            assert_same(value, other[name], f"{where}.{name}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), where
-        for number, value in enumerate(one):
-            assert_same(value, other[number], f"{where}[{number}]")
-    elif hasattr(one, "get_n_splits"):  # a stack writes a new generator into it
-        assert one.get_n_splits() == other.get_n_splits()
-    else:
-        assert Encoder().value(one) == Encoder().value(other), where
-
-
-def validated(home, model, data, target, **more):
-    return home.cross_validate(
-        clone(model), data, target, cv=2, return_estimator=True,
-        return_train_score=True, error_score="raise", **more,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_a_stack_is_scikit_learns_to_the_bit(name, monkeypatch):
-    model, data, target = CASES[name]
-    failures = []
-    real = evaluate.told
-
-    def told(calls, results, again):
-        failures.extend(r for r in results if evaluate.failed(r))
-        return real(calls, results, again)
-
-    monkeypatch.setattr(evaluate, "told", told)
-    expected, found = (validated(h, model, data, target) for h in (theirs, ours))
-    assert failures == []  # of tasks: they would be hidden
-    for key in ("test_score", "train_score"):
-        np.testing.assert_array_equal(expected[key], found[key])
-    pairs = zip(expected["estimator"], found["estimator"], strict=True)
-    for one, other in pairs:
-        assert_same(one, other)
-        np.testing.assert_array_equal(one.predict(data), other.predict(data))
-        if hasattr(one, "predict_proba"):
-            np.testing.assert_array_equal(
-                one.predict_proba(data), other.predict_proba(data)
-            )
+def test_a_stack_is_scikit_learns_to_the_bit(name):
+    assert_equal_models(*CASES[name])
 
 
 def test_candidates_share_members_and_their_folds():

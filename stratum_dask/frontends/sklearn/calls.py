@@ -25,7 +25,6 @@ __all__ = [
     "Planner",
     "captured",
     "failed",
-    "number_of_splits",
     "read",
     "replay",
 ]
@@ -251,20 +250,6 @@ def _scored(call: Call, results: Sequence[Any]) -> Any:
 def _length(X: Any) -> int:
     shape = getattr(X, "shape", None)
     return int(shape[0]) if shape else len(X)
-
-
-def number_of_splits(cv: Any) -> int:
-    """How many splits there will be; 0 where only the data can tell."""
-    if cv is None:
-        return 5
-    if isinstance(cv, int):
-        return cv
-    if isinstance(cv, (list, tuple)):
-        return len(cv)
-    try:
-        return int(cv.get_n_splits())
-    except Exception:  # noqa: BLE001 it wants to see the data
-        return 0
 
 
 def failed(results: Sequence[Any]) -> bool:

@@ -14,9 +14,11 @@ from stratum_dask.optimizations.purity.known import rule
 from stratum_dask.optimizations.purity.places import canonical, installed, root_of
 
 __all__ = [
+    "folds_of",
     "has_callbacks",
     "is_known",
     "is_library",
+    "number_of_splits",
     "only_predicts",
     "pairwise",
     "quiet",
@@ -129,3 +131,33 @@ def has_callbacks(estimator: Any) -> bool:
 def _callbacks(obj: Any) -> bool:
     # Not by getattr: a parameter may be an object that has any attribute.
     return bool(getattr(obj, "__dict__", {}).get("_skl_callbacks"))
+
+
+def number_of_splits(cv: Any) -> int:
+    """How many splits there will be; 0 where only the data can tell."""
+    if cv is None:
+        return 5
+    if isinstance(cv, int):
+        return cv
+    if isinstance(cv, (list, tuple)):
+        return len(cv)
+    try:
+        return int(cv.get_n_splits())
+    except Exception:  # noqa: BLE001 it wants to see the data
+        return 0
+
+
+def folds_of(cv: Any) -> int:
+    """How many folds an estimator makes by itself; 0 where that is not understood.
+
+    A splitter of somebody's own may do anything when it is copied.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import KFold, LeaveOneOut
+    >>> folds_of(None), folds_of(KFold(3)), folds_of(LeaveOneOut()), folds_of("prefit")
+    (5, 3, 0, 0)
+    """
+    if cv is None or isinstance(cv, (int, list, tuple)) or is_library(type(cv)):
+        return number_of_splits(cv)
+    return 0

@@ -11,7 +11,12 @@ import sklearn
 
 from stratum_dask.config import settings
 from stratum_dask.errors import StratumWarning
-from stratum_dask.frontends.sklearn import ensembles, pipelines, stacking
+from stratum_dask.frontends.sklearn import (
+    calibration,
+    ensembles,
+    pipelines,
+    stacking,
+)
 from stratum_dask.frontends.sklearn.builder import Builder
 from stratum_dask.frontends.sklearn.calls import (
     Call,
@@ -28,7 +33,12 @@ from stratum_dask.frontends.sklearn.running import compute, delayed_of, place
 
 __all__ = ["Sharing", "plan_all", "told", "understood"]
 
-_KINDS = (ensembles, pipelines, stacking)  # imported for what they register
+_KINDS = (
+    calibration,
+    ensembles,
+    pipelines,
+    stacking,
+)  # imported for what they register
 
 
 class Sharing(Parallel):

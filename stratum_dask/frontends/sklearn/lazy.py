@@ -30,12 +30,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 
 from stratum_dask.frontends.sklearn import finishing, private
-from stratum_dask.frontends.sklearn.calls import (
-    Call,
-    Capture,
-    captured,
-    number_of_splits,
-)
+from stratum_dask.frontends.sklearn.calls import Call, Capture, captured
 from stratum_dask.frontends.sklearn.capturing import (
     Job,
     capture_fit,
@@ -45,6 +40,7 @@ from stratum_dask.frontends.sklearn.capturing import (
     standin_splits,
     with_data,
 )
+from stratum_dask.frontends.sklearn.careful import number_of_splits
 from stratum_dask.frontends.sklearn.evaluate import understood
 
 __all__ = ["cross_val_predict", "cross_val_score", "cross_validate", "fit"]

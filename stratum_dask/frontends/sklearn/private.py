@@ -13,6 +13,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import _scorer
 from sklearn.model_selection import _search, _validation
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -26,6 +27,7 @@ __all__ = [
     "Parallel",
     "PassthroughScorer",
     "Scorer",
+    "calibrated_fit",
     "check_method_params",
     "cross_val_predict",
     "fit_and_predict",
@@ -44,6 +46,7 @@ MultimetricScorer: Any = _scorer._MultimetricScorer
 PassthroughScorer: Any = _scorer._PassthroughScorer
 fit_and_score: Any = _validation._fit_and_score
 fit_and_predict: Any = _validation._fit_and_predict
+calibrated_fit: Any = CalibratedClassifierCV.fit
 cross_val_predict: Any = _validation.cross_val_predict
 search_fit: Any = BaseSearchCV.fit
 validation: Any = _validation

@@ -25,7 +25,6 @@ estimator is fitted in each of them for each of 3 candidates:
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -33,8 +32,7 @@ from sklearn.ensemble import StackingClassifier, StackingRegressor
 
 from stratum_dask.frontends.sklearn import stacks, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
-from stratum_dask.frontends.sklearn.calls import number_of_splits
-from stratum_dask.frontends.sklearn.careful import is_library, pairwise
+from stratum_dask.frontends.sklearn.careful import folds_of, pairwise
 from stratum_dask.frontends.sklearn.models import Given, Model, fit, kind
 from stratum_dask.frontends.sklearn.standins import with_members
 
@@ -89,12 +87,8 @@ def _asked(builder: Builder, model: Model, X: Ref, method: str) -> tuple[Ref, Re
 
 def _parts(template: Any) -> _Parts | None:
     """The parts of a stack that can be taken apart."""
-    cv = template.cv
-    if template.verbose or not (
-        cv is None
-        or isinstance(cv, (numbers.Integral, list, tuple))
-        or is_library(type(cv))
-    ):
+    folds = folds_of(template.cv)
+    if template.verbose or folds < 2:
         return None
     try:
         entries = [(n, e) for n, e in template.estimators if not _dropped(e)]
@@ -102,13 +96,10 @@ def _parts(template: Any) -> _Parts | None:
         shell = with_members(template, "cv", None)
         shell._validate_final_estimator()
         methods = [_method(e, template.stack_method) for _, e in entries]
-        folds = number_of_splits(cv)
     except Exception:  # noqa: BLE001 it will raise again where it is fitted
         return None
     members = [member for _, member in entries]
     if not members or len(set(names)) < len(names) or any(map(pairwise, members)):
-        return None
-    if folds < 2:
         return None
     spec = with_members(template, "final_estimator", None)
     return _Parts(members, methods, shell.final_estimator_, spec, folds)

@@ -1,0 +1,177 @@
+"""Calibrated classifiers, taken apart: a classifier is fitted in each fold.
+
+Candidates that calibrate in different ways fit the classifiers once, and those that
+try different classifiers share what comes before them in a pipeline.
+
+>>> from sklearn.calibration import CalibratedClassifierCV
+>>> from sklearn.datasets import load_iris
+>>> from sklearn.naive_bayes import GaussianNB
+>>> from stratum_dask.sklearn import GridSearchCV, count_tasks
+>>> model = CalibratedClassifierCV(GaussianNB(), cv=2)
+>>> with count_tasks() as tasks:
+...     search = GridSearchCV(model, {"method": ["sigmoid", "isotonic"]}, cv=3)
+...     search = search.fit(*load_iris(return_X_y=True))
+>>> tasks.asked["fit"], tasks.run["fit"]
+(12, 6)
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
+
+from stratum_dask.frontends.sklearn import private, stacks, steps
+from stratum_dask.frontends.sklearn.builder import Builder, Ref
+from stratum_dask.frontends.sklearn.calls import Capture, captured, read
+from stratum_dask.frontends.sklearn.careful import folds_of, pairwise
+from stratum_dask.frontends.sklearn.models import Given, Model, fit, kind
+from stratum_dask.frontends.sklearn.standins import Answers, with_members
+from stratum_dask.frontends.sklearn.work import (
+    Done,
+    Fitted,
+    Timer,
+    seconds,
+    task,
+    value,
+)
+
+__all__: list[str] = []
+
+_METHODS = ("decision_function", "predict_proba")
+
+
+# ------------------------------------------------------------------------- tasks
+@task
+def folds_of_calibration(spec: Any, X: Any, y: Any, number: int) -> Any:
+    """The folds in which classifiers are fitted, and the target that they get."""
+    timer = Timer()
+    data = value(X)
+    capture = private.rebound(private.calibrated_fit, {"Parallel": Capture})
+    calls = captured(lambda: capture(copy.deepcopy(spec), data, value(y)))
+    if len(calls) != number or any(c.given["X"] is not data for c in calls):
+        raise ValueError("other folds than expected")
+    rows = [(c.given["train"], c.given["test"]) for c in calls]
+    return Done((rows, calls[0].given["y"]), timer.seconds)
+
+
+@task
+def join_calibrated(template: Any, X: Any, y: Any, *parts: Any) -> Any:
+    """A fitted `CalibratedClassifierCV`.
+
+    ``parts`` are, for each fold, what its classifier has answered about the rows
+    that it had not seen, and the classifier.
+    """
+    timer = Timer()
+    pairs = list(zip(parts[::2], parts[1::2], strict=True))
+    parallel = _calibrating([(m.estimator, a.value) for a, m in pairs])
+    shell = with_members(template, "n_jobs", None)
+    private.rebound(private.calibrated_fit, {"Parallel": parallel})(
+        shell, value(X), value(y)
+    )
+    shell.n_jobs = template.n_jobs
+    spent = sum(seconds(a) + m.seconds for a, m in pairs)
+    return Fitted(shell, None, spent + timer.seconds)
+
+
+def _calibrating(known: Sequence[tuple[Any, Any]]) -> Callable[..., Any]:
+    """The ``Parallel`` of a fit whose classifiers are fitted, and have answered."""
+
+    def run(iterable: Any) -> list[Any]:
+        made = []
+        for call, (fitted, answer) in zip(read(iterable)[1], known, strict=True):
+            answers = Answers(fitted, answer, False)
+            pair = call.function(**{**call.given, "estimator": answers})
+            pair.estimator = fitted
+            made.append(pair)
+        return made
+
+    return lambda **options: run
+
+
+@task
+def join_calibrated_bound(fitted: Any, *answers: Any) -> Any:
+    """One whose classifiers have been asked already."""
+    new = copy.copy(fitted.estimator)
+    new.calibrated_classifiers_ = []
+    pairs = fitted.estimator.calibrated_classifiers_
+    for pair, answer in zip(pairs, answers, strict=True):
+        bound = copy.copy(pair)
+        bound.estimator = Answers(pair.estimator, value(answer), False)
+        new.calibrated_classifiers_.append(bound)
+    return Fitted(new, None, fitted.seconds)
+
+
+# ------------------------------------------------------------------------- graphs
+class CalibratedModel(Model):
+    """A fitted calibrated classifier, and the classifiers of its folds."""
+
+    def __init__(
+        self, builder: Builder, template: Any, node: Ref, models: list[Model]
+    ) -> None:
+        super().__init__(builder, template, node)
+        self.models = models
+
+    def reduced(self, X: Ref) -> tuple[Ref, Ref]:
+        call = self.builder.call
+        answers = [_asked(self.builder, model, X) for model in self.models]
+        bound = call(join_calibrated_bound, self.node, *answers)
+        return bound, call(stacks.answered, X, *answers)
+
+
+def _asked(builder: Builder, model: Model, X: Ref) -> Ref:
+    node, X = model.reduced(X)
+    return builder.call(steps.respond, node, X, _METHODS, not model.quiet)
+
+
+class _Parts(NamedTuple):
+    inner: Any
+    """The classifier."""
+    spec: Any
+    """What decides about folds, without it."""
+    folds: int
+
+
+def _parts(template: Any) -> _Parts | None:
+    folds = folds_of(template.cv)
+    if folds < 2 or template.ensemble not in (True, "auto"):
+        return None
+    try:
+        inner = template._get_estimator()
+        if isinstance(inner, FrozenEstimator) or pairwise(inner):
+            return None
+    except Exception:  # noqa: BLE001 it will raise again where it is fitted
+        return None
+    # One way of calibrating encodes the target before, the others do not.
+    method = "temperature" if template.method == "temperature" else "sigmoid"
+    spec = CalibratedClassifierCV(
+        DummyClassifier(), method=method, cv=template.cv, ensemble=True
+    )
+    return _Parts(inner, spec, folds)
+
+
+@kind(CalibratedClassifierCV)
+def fit_calibrated(builder: Builder, template: Any, given: Given) -> Model | None:
+    parts = builder.once(template, _parts)
+    if parts is None or given.params.names:
+        return None
+    spec = builder.literal(parts.spec)
+    if spec.token is None:  # other folds each time
+        return None
+    call = builder.call
+    folds = call(folds_of_calibration, spec, given.X, given.y, parts.folds)
+    target = call(stacks.target_of_folds, folds)
+    models, pairs = [], []
+    for number in range(parts.folds):
+        train, test = (call(stacks.fold, folds, number, i) for i in (0, 1))
+        X, y = call(steps.rows, given.X, train), call(steps.rows, target, train)
+        model = fit(builder, parts.inner, Given(X, y))
+        models.append(model)
+        pairs.append(_asked(builder, model, call(steps.rows, given.X, test)))
+        pairs.append(model.whole())
+    node = call(join_calibrated, builder.literal(template), given.X, given.y, *pairs)
+    return CalibratedModel(builder, template, node, models)

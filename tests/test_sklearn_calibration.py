@@ -1,0 +1,177 @@
+"""Calibrated classifiers are fitted in parts, and equal scikit-learn's to the bit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.model_selection as theirs
+from fitted import assert_equal_models
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+import stratum_dask.sklearn as ours
+from stratum_dask.frontends.sklearn import evaluate
+
+pytestmark = pytest.mark.filterwarnings(
+    "default", "ignore:Couldn't detect:RuntimeWarning"
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(80, 3))
+y = np.where(X[:, 0] + RNG.normal(size=80) > 0, "yes", "no")
+THREE = RNG.choice(["p", "q", "r"], 80)
+FRAME = pd.DataFrame(X, columns=list("abc")).assign(k=RNG.choice(["u", "v"], 80))
+COLUMNS = [("n", StandardScaler(), list("abc")), ("k", OneHotEncoder(), ["k"])]
+
+
+@pytest.fixture(autouse=True)
+def by_graphs(monkeypatch):
+    """Nothing is left to scikit-learn, so that all of this is tested."""
+    monkeypatch.setattr(evaluate.Sharing, "always", True)
+
+
+def calibrated(model=None, **more):
+    model = make_pipeline(StandardScaler(), GaussianNB()) if model is None else model
+    return CalibratedClassifierCV(model, **{"cv": 2, **more})
+
+
+CASES = {
+    "probabilities": (calibrated(), X, y),
+    "decisions": (calibrated(LinearSVC(random_state=0)), X, y),
+    "three classes": (calibrated(SVC(), method="isotonic", cv=3), X, THREE),
+    "default classifier": (CalibratedClassifierCV(), X, y),
+    "frames": (
+        calibrated(make_pipeline(ColumnTransformer(COLUMNS), LogisticRegression())),
+        FRAME, pd.Series(y),
+    ),
+    "shuffled folds": (
+        calibrated(cv=theirs.StratifiedKFold(2, shuffle=True, random_state=1)), X, y,
+    ),
+    "lists": (calibrated(), X.tolist(), y.tolist()),
+    "in steps": (make_pipeline(StandardScaler(), calibrated(GaussianNB())), X, THREE),
+    "in a stack": (
+        StackingClassifier([("c", calibrated()), ("n", GaussianNB())], cv=2), X, THREE,
+    ),
+    "of a stack": (
+        calibrated(StackingClassifier([("n", GaussianNB())], LogisticRegression(), cv=2)),
+        X, y,
+    ),
+    "not an ensemble": (calibrated(ensemble=False), X, y),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_calibrated_one_is_scikit_learns_to_the_bit(name):
+    assert_equal_models(*CASES[name])
+
+
+@pytest.mark.parametrize("target", [y, THREE], ids=["two", "three"])
+def test_temperatures(target):
+    methods = CalibratedClassifierCV._parameter_constraints["method"][0].options
+    if "temperature" not in methods:
+        pytest.skip("an older scikit-learn")
+    assert_equal_models(calibrated(method="temperature"), X, target)
+
+
+def test_candidates_share_the_classifiers_and_what_comes_before_them():
+    model = calibrated(make_pipeline(StandardScaler(), LogisticRegression()))
+    grid = {
+        "method": ["sigmoid", "isotonic"],
+        "estimator__logisticregression__C": [0.1, 1.0],
+    }
+    one = theirs.GridSearchCV(model, grid, cv=3).fit(X, y)
+    with ours.count_tasks() as tasks:
+        other = ours.GridSearchCV(model, grid, cv=3).fit(X, y)
+    for name in ("mean_test_score", "rank_test_score"):
+        np.testing.assert_array_equal(one.cv_results_[name], other.cv_results_[name])
+    # 4 candidates x 3 folds x 2 folds: a classifier by its C, one scaler for all
+    assert (tasks.asked["fit"], tasks.run["fit"]) == (24, 12)
+    assert (tasks.asked["fit_transform"], tasks.run["fit_transform"]) == (24, 6)
+    assert tasks.left == 0
+
+
+class OwnFolds(theirs.StratifiedKFold):
+    """Nobody knows what it does when it is copied."""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"cv": OwnFolds(2)},
+        {"cv": theirs.StratifiedKFold(2, shuffle=True)},
+        {"ensemble": False},
+        {"model": FrozenEstimator(GaussianNB().fit(X, y))},
+    ],
+    ids=["own folds", "other folds each time", "no ensemble", "frozen"],
+)
+def test_what_is_not_understood_stays_whole(more):
+    with ours.count_tasks() as tasks:
+        ours.cross_val_score(calibrated(**more), X, y, cv=2)
+    assert (tasks.asked["join_calibrated"], tasks.asked["fit"]) == (0, 2)
+
+
+def test_weights_go_to_all_of_it():
+    weights = {"sample_weight": RNG.uniform(0.5, 2, 80)}
+    one, other = (
+        home.cross_validate(
+            calibrated(GaussianNB()), X, y, params=weights, cv=2, error_score="raise"
+        )
+        for home in (theirs, ours)
+    )
+    np.testing.assert_array_equal(one["test_score"], other["test_score"])
+
+
+def test_unseeded_classifiers_draw_as_they_would_and_are_not_merged():
+    grid = {"method": ["sigmoid", "isotonic"]}
+    found = []
+    for home in (theirs, ours):
+        np.random.seed(0)
+        search = home.GridSearchCV(
+            calibrated(RandomForestClassifier(3)), grid, cv=2, refit=False
+        )
+        with ours.count_tasks() as tasks:
+            found.append(search.fit(X, y).cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(*found)
+    assert (tasks.asked["fit"], tasks.run["fit"]) == (8, 8)
+
+
+class Writer(ClassifierMixin, BaseEstimator):
+    """Writes into what it is fitted to."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        X[:, 0] = 0.0
+        return self
+
+    def predict_proba(self, X):
+        first = 1 / (1 + np.exp(X[:, 0]))
+        return np.column_stack([first, 1 - first])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        calibrated(Writer()),
+        calibrated(DecisionTreeClassifier(max_depth=-1)),
+        calibrated(cv=50),
+        calibrated(method="no such method"),
+    ],
+    ids=["writes", "fails", "too many folds", "no method"],
+)
+def test_what_writes_or_fails_does_so_as_in_scikit_learn(model):
+    found = []
+    for home in (theirs, ours):
+        try:
+            scores = home.cross_val_score(model, X.copy(), y, cv=2, error_score="raise")
+            found.append(scores.tolist())
+        except Exception as e:  # noqa: BLE001 any
+            found.append(f"{type(e).__name__}: {e}")
+    assert found[0] == found[1]
