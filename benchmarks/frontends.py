@@ -269,6 +269,8 @@ def skrub_search(quick: bool) -> None:
         for side, python in pythons.items():
             done = subprocess.run(
                 [python, script, side.replace("old", "skrub"), rows],
+                # Threads of OpenMP wait in a loop: minutes where a core is shared.
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
                 capture_output=True,
                 text=True,
                 check=True,
