@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import sklearn.model_selection as theirs
 from fitted import assert_equal_models
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -175,3 +176,9 @@ def test_what_writes_or_fails_does_so_as_in_scikit_learn(model):
         except Exception as e:  # noqa: BLE001 any
             found.append(f"{type(e).__name__}: {e}")
     assert found[0] == found[1]
+
+
+def test_with_metadata_routing():
+    with config_context(enable_metadata_routing=True):
+        assert_equal_models(calibrated(), X, y)
+        assert_equal_models(CalibratedClassifierCV(), X, y)

@@ -6,6 +6,7 @@ import pytest
 import sklearn.model_selection as theirs
 from fitted import assert_equal_models
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -250,3 +251,9 @@ def test_members_that_write_are_seen_by_nobody_else(into):
     )
     for name in ("split0_test_score", "split1_test_score"):
         np.testing.assert_array_equal(one.cv_results_[name], other.cv_results_[name])
+
+
+def test_with_metadata_routing():
+    with config_context(enable_metadata_routing=True):
+        assert_equal_models(stack(), X, THREE)
+        assert_equal_models(numbers(), X, X[:, 1])

@@ -84,7 +84,7 @@ def _calibrating(known: Sequence[tuple[Any, Any]]) -> Callable[..., Any]:
     def run(iterable: Any) -> list[Any]:
         made = []
         for call, (fitted, answer) in zip(read(iterable)[1], known, strict=True):
-            answers = Answers(fitted, answer, False)
+            answers = Answers(fitted, answer, True)
             pair = call.function(**{**call.given, "estimator": answers})
             pair.estimator = fitted
             made.append(pair)
@@ -101,7 +101,7 @@ def join_calibrated_bound(fitted: Any, *answers: Any) -> Any:
     pairs = fitted.estimator.calibrated_classifiers_
     for pair, answer in zip(pairs, answers, strict=True):
         bound = copy.copy(pair)
-        bound.estimator = Answers(pair.estimator, value(answer), False)
+        bound.estimator = Answers(pair.estimator, value(answer), True)
         new.calibrated_classifiers_.append(bound)
     return Fitted(new, None, fitted.seconds)
 
@@ -157,7 +157,7 @@ def _parts(template: Any) -> _Parts | None:
 @kind(CalibratedClassifierCV)
 def fit_calibrated(builder: Builder, template: Any, given: Given) -> Model | None:
     parts = builder.once(template, _parts)
-    if parts is None or given.params.names:
+    if parts is None or given.params.names or private.routing_enabled():
         return None
     spec = builder.literal(parts.spec)
     if spec.token is None:  # other folds each time

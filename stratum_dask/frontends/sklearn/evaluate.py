@@ -33,12 +33,8 @@ from stratum_dask.frontends.sklearn.running import compute, delayed_of, place
 
 __all__ = ["Sharing", "plan_all", "told", "understood"]
 
-_KINDS = (
-    calibration,
-    ensembles,
-    pipelines,
-    stacking,
-)  # imported for what they register
+# Imported for what they register.
+_KINDS = (calibration, ensembles, pipelines, stacking)
 
 
 class Sharing(Parallel):

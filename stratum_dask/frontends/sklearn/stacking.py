@@ -64,13 +64,10 @@ class StackModel(Model):
         members: Sequence[tuple[Model, str]],
         final: Model,
     ) -> None:
-        self.members = members
-        self.shell = shell
-        self.final = final.whole()
-        node = builder.call(
-            stacks.join_stack, builder.literal(template), shell, self.final
-        )
+        spec = builder.literal(template)
+        node = builder.call(stacks.join_stack, spec, shell, final.whole())
         super().__init__(builder, template, node)
+        self.members = members
 
     def reduced(self, X: Ref) -> tuple[Ref, Ref]:
         call = self.builder.call
