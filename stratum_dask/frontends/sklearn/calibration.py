@@ -141,7 +141,7 @@ def _parts(template: Any) -> _Parts | None:
     if folds < 2 or template.ensemble not in (True, "auto"):
         return None
     try:
-        inner = template._get_estimator()
+        inner = private.classifier_of(template)
         if isinstance(inner, FrozenEstimator) or pairwise(inner):
             return None
     except Exception:  # noqa: BLE001 it will raise again where it is fitted

@@ -8,6 +8,7 @@ everything else of a search or a cross-validation stays scikit-learn's.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import types
 from collections.abc import Mapping
@@ -29,7 +30,9 @@ __all__ = [
     "Scorer",
     "calibrated_fit",
     "check_method_params",
+    "classifier_of",
     "cross_val_predict",
+    "final_of",
     "fit_and_predict",
     "fit_and_score",
     "function_of",
@@ -55,6 +58,24 @@ validation: Any = _validation
 def function_of(wrapper: Any) -> Any:
     """The function that ``sklearn.utils.parallel.delayed`` has wrapped."""
     return wrapper.function
+
+
+def final_of(stack: Any) -> Any:
+    """The final estimator of a stack before it is fitted, its default among them.
+
+    Raises
+    ------
+    ValueError
+        If it is of the wrong kind.
+    """
+    shell = copy.copy(stack)
+    shell._validate_final_estimator()
+    return shell.final_estimator_
+
+
+def classifier_of(calibrated: Any) -> Any:
+    """The classifier that a `CalibratedClassifierCV` fits, or its default."""
+    return calibrated._get_estimator()
 
 
 def rebound(func: Any, names: Mapping[str, Any]) -> Any:

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 from sklearn.ensemble import StackingClassifier, StackingRegressor
 
-from stratum_dask.frontends.sklearn import stacks, steps
+from stratum_dask.frontends.sklearn import private, stacks, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
 from stratum_dask.frontends.sklearn.careful import folds_of, pairwise
 from stratum_dask.frontends.sklearn.models import Given, Model, fit, kind
@@ -90,8 +90,7 @@ def _parts(template: Any) -> _Parts | None:
     try:
         entries = [(n, e) for n, e in template.estimators if not _dropped(e)]
         names = [name for name, _ in template.estimators]
-        shell = with_members(template, "cv", None)
-        shell._validate_final_estimator()
+        final = private.final_of(template)
         methods = [_method(e, template.stack_method) for _, e in entries]
     except Exception:  # noqa: BLE001 it will raise again where it is fitted
         return None
@@ -99,7 +98,7 @@ def _parts(template: Any) -> _Parts | None:
     if not members or len(set(names)) < len(names) or any(map(pairwise, members)):
         return None
     spec = with_members(template, "final_estimator", None)
-    return _Parts(members, methods, shell.final_estimator_, spec, folds)
+    return _Parts(members, methods, final, spec, folds)
 
 
 def _dropped(member: Any) -> bool:
