@@ -257,3 +257,27 @@ def test_with_metadata_routing():
     with config_context(enable_metadata_routing=True):
         assert_equal_models(stack(), X, THREE)
         assert_equal_models(numbers(), X, X[:, 1])
+
+
+class Majority(ClassifierMixin, BaseEstimator):
+    """A classifier of somebody's own, which writes nothing."""
+
+    def fit(self, X, y):
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.shares_ = counts / counts.sum()
+        return self
+
+    def predict_proba(self, X):
+        return np.tile(self.shares_, (len(X), 1))
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def test_members_of_ones_own_are_shared():
+    model = stack(Majority(), tree(), cv=2)
+    assert_equal_models(model, X, THREE)
+    with ours.count_tasks() as tasks:
+        ours.GridSearchCV(model, {"final_estimator__C": [0.1, 1]}, cv=2).fit(X, y)
+    # 2 candidates x 2 folds x (2 members x 3 + 1), of which the members are shared
+    assert (tasks.asked["fit"], tasks.run["fit"]) == (28, 2 * (2 * 3 + 2))
