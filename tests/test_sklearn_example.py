@@ -1,6 +1,7 @@
 """The example that searches as scikit-learn does, and as graphs of steps."""
 
 import importlib.util
+import runpy
 import subprocess
 import sys
 
@@ -30,13 +31,11 @@ def test_it_compares_every_score(root):
     assert [c.strip() for c in counts["flights", "the same, sent in"]] == ["600", "87"]
 
 
-def test_a_bad_option_is_told(root):
-    done = subprocess.run(
-        [sys.executable, root / "examples" / "sklearn_search.py", "--every", "0"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
-    assert done.returncode == 2
-    assert "--every: 0 is not a whole number from 1 on" in done.stderr
+def test_a_bad_option_is_told(root, monkeypatch, capsys):
+    main = runpy.run_path(root / "examples" / "sklearn_search.py")["main"]
+    monkeypatch.setattr(sys, "argv", ["sklearn_search.py", "--every", "0"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert "--every: 0 is not a whole number from 1 on" in told

@@ -1,6 +1,7 @@
 """The example of agents who write skrub plans over the same flights."""
 
 import importlib.util
+import runpy
 import subprocess
 import sys
 
@@ -13,19 +14,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(root, every):
-    return subprocess.run(
-        [sys.executable, root / "examples" / "skrub_search.py", "--every", every],
+@pytest.mark.slow
+def test_it_compares_every_score(root):
+    done = subprocess.run(
+        [sys.executable, root / "examples" / "skrub_search.py", "--every", "5000"],
         check=False,
         capture_output=True,
         text=True,
         timeout=110,
     )
-
-
-@pytest.mark.slow
-def test_it_compares_every_score(root):
-    done = run(root, "5000")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("Every score is bit-equal.\n")
     rows = [line.split("│")[1:-1] for line in done.stdout.splitlines() if "│" in line]
@@ -33,7 +30,11 @@ def test_it_compares_every_score(root):
     assert counts == {"skrub": ["", ""], "stratum_dask.skrub": ["676", "271"]}
 
 
-def test_a_bad_option_is_told(root):
-    done = run(root, "0")
-    assert done.returncode == 2
-    assert "--every: 0 is not a whole number from 1 on" in done.stderr
+def test_a_bad_option_is_told(root, monkeypatch, capsys):
+    main = runpy.run_path(root / "examples" / "skrub_search.py")["main"]
+    monkeypatch.setattr(sys, "argv", ["skrub_search.py", "--every", "0"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert "--every: 0 is not a whole number from 1 on" in told
