@@ -21,7 +21,7 @@ from stratum_dask.scheduler_plugins.precaution import Precaution
 from stratum_dask.scheduler_plugins.registry import Registry
 from stratum_dask.scheduler_plugins.retention import Retention, options
 from stratum_dask.scheduler_plugins.store import StoreService
-from stratum_dask.seams import leaving
+from stratum_dask.seams import closing, leaving
 from stratum_dask.seams import scheduler as seam
 from stratum_dask.tally import Tally
 
@@ -83,6 +83,8 @@ class StratumPlugin(SchedulerPlugin):
         if self.store is not None:
             await self.store.close()
         self.store = await StoreService.open(self, scheduler)
+        if self.store is not None:
+            closing.install(scheduler, self, self.store.before_close)
         seam.install(scheduler, self)
         self.observer = Observer(scheduler, self)
         self.observer.start()
@@ -101,6 +103,7 @@ class StratumPlugin(SchedulerPlugin):
         if self._scheduler is not None:
             seam.uninstall(self._scheduler)
             leaving.uninstall(self._scheduler)
+            closing.uninstall(self._scheduler)
 
     def _start_retention(self, scheduler: Scheduler) -> None:
         self.retention = self._precaution = None

@@ -669,6 +669,32 @@ async def test_a_scheduler_that_closes_writes_what_is_left(lab):
     assert await flush(lab.c) == 0
 
 
+@store_test()
+async def test_what_is_left_is_written_before_the_last_worker_is_retired(lab):
+    lab.store.writer._earliest = float("inf")  # by itself nothing is written
+    futures = lab.c.compute([pipeline()])
+    assert await lab.c.gather(futures) == [EXPECTED]
+    scheduler = lab.c.scheduler
+    await scheduler.retire_workers(workers=[lab.workers[0].address])
+    assert lab.figures.entries == 0  # the other one has it all
+    # As a `LocalCluster` does when it closes: by the names that it has given.
+    await scheduler.retire_workers(workers=[w.name for w in lab.workers])
+    assert lab.figures.entries >= 1
+
+
+@store_test()
+async def test_a_plugin_that_was_taken_away_does_not_write_before_workers_go(lab):
+    lab.store.writer._earliest = float("inf")
+    store = lab.store
+    futures = lab.c.compute([pipeline()])
+    assert await lab.c.gather(futures) == [EXPECTED]
+    await lab.c.unregister_scheduler_plugin("stratum")
+    await lab.c.scheduler.retire_workers(workers=[w.address for w in lab.workers])
+    assert store.writer.known.entries == 0
+    # It lets go of its files and its thread by itself: nobody tells it.
+    await until(lambda: store._pool._shutdown)
+
+
 @gen_cluster(client=True, nthreads=[("127.0.0.1", 1)])
 async def test_flushing_where_there_is_no_store(c, s, a):
     with pytest.raises(

@@ -19,8 +19,9 @@ def flush(client: Client, timeout: float = 60.0) -> Any:
     """Have a cluster write all results that are worth it, and wait for that.
 
     A scheduler that is closed in order does so itself, for the seconds of
-    ``stratum.store.flush``. A `LocalCluster` closes its workers first: call this
-    before it is closed, so that the last results are not lost.
+    ``stratum.store.flush``, and so does one whose workers are all retired, as those of
+    a `LocalCluster` that closes. Call this where workers are stopped in other ways,
+    or where writing takes longer.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stratum_dask.errors import StratumError
 
-__all__ = ["REMEDIES", "EntryError", "NotStored", "StoreError"]
+__all__ = ["HAPPENED", "REMEDIES", "EntryError", "NotStored", "StoreError"]
 
 
 class StoreError(StratumError):
@@ -59,3 +59,14 @@ REMEDIES: dict[str, str] = {
     "elsewhere": "name a folder, or a URL, that the scheduler and all workers share",
 }
 """Kind of failure -> what a person can do about it."""
+
+HAPPENED: dict[str, str] = {
+    "full": "the disk is full, and nothing is written for a minute",
+    "denied": "a file may not be read or written",
+    "unwritable": "a result could not be written, and nothing is for a minute",
+    "absent": "a worker cannot write",
+    "mixed": "workers have other libraries than the scheduler, so nothing is written",
+    "elsewhere": "what a worker has written is not where the scheduler looks",
+    "unreadable": "an entry cannot be read",
+    "environment": "an entry is of another environment than the worker's",
+}

@@ -24,7 +24,7 @@ from stratum_dask.scheduler_plugins.store.figures import StoreFigures
 from stratum_dask.scheduler_plugins.store.flushing import FLUSH
 from stratum_dask.scheduler_plugins.store.loading import READ, RECIPE, Load
 from stratum_dask.scheduler_plugins.store.options import Options, options
-from stratum_dask.scheduler_plugins.store.problems import REMEDIES, StoreError
+from stratum_dask.scheduler_plugins.store.problems import HAPPENED, REMEDIES, StoreError
 from stratum_dask.scheduler_plugins.store.recipes import Recipes
 from stratum_dask.scheduler_plugins.store.store import Store
 from stratum_dask.scheduler_plugins.store.writer import Writer
@@ -41,16 +41,6 @@ logger = logging.getLogger("stratum_dask")
 T = TypeVar("T")
 _STAYS = frozenset({"newer", "denied", "environment", "untrusted"})
 """Failures after which a file is left to whoever has put it there."""
-_HAPPENED = {
-    "full": "the disk is full, and nothing is written for a minute",
-    "denied": "a file may not be read or written",
-    "unwritable": "a result could not be written, and nothing is for a minute",
-    "absent": "a worker cannot write",
-    "mixed": "workers have other libraries than the scheduler, so nothing is written",
-    "elsewhere": "what a worker has written is not where the scheduler looks",
-    "unreadable": "an entry cannot be read",
-    "environment": "an entry is of another environment than the worker's",
-}
 
 
 class StoreService:
@@ -84,6 +74,7 @@ class StoreService:
         self._said: set[str] = set()
         self._hits: deque[str] = deque()
         self._bytes_read = 0
+        self._closed = False
         self.failures = 0
 
     @classmethod
@@ -131,7 +122,10 @@ class StoreService:
             await self.writer.flush(seconds)
 
     async def close(self) -> None:
-        """Let go of what is open."""
+        """Let go of what is open, once."""
+        if self._closed:
+            return
+        self._closed = True
         self.writer.stop()
         for name in (RECIPE, FLUSH):
             self._scheduler.handlers.pop(name, None)
@@ -247,7 +241,7 @@ class StoreService:
                 "stratum's store %s: %s%s (%s). Results are right, and computed where "
                 "they cannot be read. What to do: %s. This is said once.",
                 self.store.url,
-                _HAPPENED.get(kind, f"an entry is {kind}"),
+                HAPPENED.get(kind, f"an entry is {kind}"),
                 where,
                 detail,
                 remedy,

@@ -123,7 +123,7 @@ class Writer:
 
     async def _tick(self) -> None:
         if self._scheduler.plugins.get(self._plugin.name) is not self._plugin:
-            self.stop()  # it was unregistered
+            await self._service.close()  # it was unregistered
             return
         now = time.monotonic()
         if self._looking.locked() or now < self._earliest:
