@@ -13,6 +13,7 @@ from stratum_dask.graph import (
     Task,
     cull,
     identity,
+    is_identity,
     reference,
     rekey,
     roots,
@@ -68,6 +69,11 @@ class Merge(Rule):
         aliases = roots(graph)
         new, users = _left(graph, gone, aliases)
         copies = _copies(graph, users, gone, aliases)
+        for key in list(copies):
+            source = _made_by(graph, aliases, key)
+            if source != key and source in copies:  # the same object, so one copy
+                copies.discard(key)
+                gone[key] = source
         if ours is not None and ours.copied:
             gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
             copies.update(ours.copied)
@@ -202,9 +208,25 @@ def _copies(
         targets: dict[Key, Key] = {}
         for one in sorted(objects, key=lambda d: d in gone):
             target = gone.get(one, one)
-            if targets.setdefault(target, one) != one and _tells(node):
+            first = targets.setdefault(target, one)
+            if first == one or not _tells(node):
+                continue
+            if _made_by(graph, aliases, first) != _made_by(graph, aliases, one):
                 copies.add(one)
     return copies
+
+
+def _made_by(graph: Graph, aliases: Mapping[Key, Key], key: Key) -> Key:
+    """The task that made the object of ``key``: an identity hands on the very object."""
+    while True:
+        key = aliases.get(key, key)
+        node = graph.get(key)
+        if type(node) is not Task or not is_identity(node.func):
+            return key
+        if not node.dependencies:  # of something that is no result
+            return key
+        (below,) = node.dependencies
+        key = below
 
 
 def _tells(node: object) -> bool:

@@ -7,6 +7,7 @@ from operator import add, neg
 import dask
 import pytest
 from dask._task_spec import Alias, DataNode, List, Task, TaskRef
+from dask.local import identity
 
 from stratum_dask.graph import as_graph, subgraph_task
 from stratum_dask.optimizations import Submission, configured, optimize
@@ -284,3 +285,24 @@ def test_a_fused_task_among_the_arguments_of_another():
     s = Submission(graph, frozenset({"a", "b"}))
     assert s.inside() == {}
     assert s.fingerprints["a"] == s.fingerprints["b"]
+
+
+def which_are_one(*objects):
+    return [[a is b for a in objects] for b in objects]
+
+
+@pytest.mark.parametrize("by_reference", [True, False])
+def test_an_identity_hands_on_the_very_object_also_where_equal_results_meet(
+    by_reference,
+):
+    graph = {
+        "a": Task("a", loads),
+        "b": Task("b", loads),
+        "same a": Task("same a", identity, R("a")),
+        "same b": Task("same b", identity, R("b")),
+        "x": Task("x", which_are_one, R("a"), R("same a")),
+        "y": Task("y", which_are_one, R("a"), R("b"), R("same b"), R("same a")),
+        "z": Task("z", which_are_one, R("same b"), R("a")),
+    }
+    s = same_results(graph, "xyz", by_reference=by_reference)
+    assert s.replaced.keys() & {"same a", "same b"}
