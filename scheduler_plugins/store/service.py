@@ -140,7 +140,11 @@ class StoreService:
     async def run(self, act: Callable[..., T], *arguments: Any) -> T:
         """Do what waits for a disk or a network, in the thread for that."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, act, *arguments)
+        try:
+            done = loop.run_in_executor(self._pool, act, *arguments)
+        except RuntimeError:  # a program that ends: Python stops all pools first
+            return act(*arguments)
+        return await done
 
     def figures(self) -> StoreFigures:
         """The state at this moment; asks neither disk nor index."""
