@@ -11,9 +11,10 @@ from stratum_dask.graph import (
     Graph,
     Key,
     Task,
+    TaskRef,
     cull,
+    handed_on,
     identity,
-    is_identity,
     reference,
     rekey,
     roots,
@@ -220,13 +221,13 @@ def _made_by(graph: Graph, aliases: Mapping[Key, Key], key: Key) -> Key:
     """The task that made the object of ``key``: an identity hands on the very object."""
     while True:
         key = aliases.get(key, key)
-        node = graph.get(key)
-        if type(node) is not Task or not is_identity(node.func):
+        below = handed_on(graph.get(key))
+        if type(below) is TaskRef:
+            key = below.key
+        elif type(below) is Alias:
+            key = below.target
+        else:  # a container of results is an object of its own
             return key
-        if not node.dependencies:  # of something that is no result
-            return key
-        (below,) = node.dependencies
-        key = below
 
 
 def _tells(node: object) -> bool:

@@ -15,7 +15,7 @@ from stratum_dask.graph import (
     Key,
     Task,
     TaskRef,
-    is_identity,
+    handed_on,
     subgraph,
 )
 from stratum_dask.optimizations import Role, Submission
@@ -116,8 +116,8 @@ class Differences:
             target: Any = None
             if type(node) is Alias:
                 target = TaskRef(node.target)
-            elif isinstance(node, Task) and is_identity(node.func):
-                target = node.args[0]
+            else:
+                target = handed_on(node)
             followed = None if target is None else self._followed(spot.scope, target)
             if not isinstance(followed, _Spot):
                 return spot

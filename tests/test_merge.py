@@ -306,3 +306,37 @@ def test_an_identity_hands_on_the_very_object_also_where_equal_results_meet(
     }
     s = same_results(graph, "xyz", by_reference=by_reference)
     assert s.replaced.keys() & {"same a", "same b"}
+
+
+@pytest.mark.parametrize("by_reference", [True, False])
+def test_an_identity_of_a_container_makes_an_object_of_its_own(by_reference):
+    graph = {
+        "a": Task("a", loads),
+        "b": Task("b", loads),
+        "list": Task("list", identity, List(R("a"))),
+        "same list": Task("same list", identity, List(R("a"))),
+        "two": Task("two", identity, List(R("a"), R("b"))),
+        "same two": Task("same two", identity, List(R("a"), R("b"))),
+        "made": Task("made", identity, Task(None, list, R("a"))),
+        "same made": Task("same made", identity, Task(None, list, R("a"))),
+        "x": Task("x", which_are_one, R("list"), R("same list")),
+        "y": Task("y", which_are_one, R("two"), R("same two")),
+        "z": Task("z", which_are_one, R("made"), R("same made")),
+    }
+    same_results(graph, "xyz", by_reference=by_reference)
+
+
+@pytest.mark.parametrize("by_reference", [True, False])
+def test_an_identity_may_be_given_its_argument_by_name(by_reference):
+    graph = {
+        "a": Task("a", loads),
+        "b": Task("b", loads),
+        "named a": Task("named a", identity, x=R("a")),
+        "again a": Task("again a", identity, x=R("a")),
+        "named b": Task("named b", identity, x=R("b")),
+        "x": Task("x", which_are_one, R("named a"), R("again a")),
+        "y": Task("y", which_are_one, R("named a"), R("named b")),
+        "z": Task("z", which_are_one, R("named a"), R("a")),
+        "w": Task("w", which_are_one, R("named a"), R("b")),
+    }
+    same_results(graph, "xyzw", by_reference=by_reference)

@@ -14,6 +14,7 @@ from stratum_dask.graph import (
     Subgraph,
     Task,
     TaskRef,
+    handed_on,
     is_identity,
     is_plain,
     literal,
@@ -120,8 +121,8 @@ class NodeFingerprints:
             node = with_func(node, func)
         if subgraph(node) is not None:
             return self._subgraph(node, found)
-        if len(node.args) == 1 and is_identity(func):
-            return self._argument(node.args[0], found)
+        if is_identity(func) and len(node.args) + len(node.kwargs) == 1:
+            return self._argument(*node.args, *node.kwargs.values(), found)
         callee = self._callees.find(func)
         if self._annotated is not None:
             self._believe(func)
@@ -264,8 +265,8 @@ class NodeFingerprints:
                 depth -= 1
             else:
                 source = graph.get(key)
-                if type(source) is Task and is_identity(source.func):
-                    source = source.args[0]
+                below = handed_on(source)
+                source = source if below is None else below
             if isinstance(source, TaskRef):
                 key = source.key
             elif type(source) is Alias:
