@@ -340,3 +340,23 @@ def test_an_identity_may_be_given_its_argument_by_name(by_reference):
         "w": Task("w", which_are_one, R("named a"), R("b")),
     }
     same_results(graph, "xyzw", by_reference=by_reference)
+
+
+def deep(x):
+    return [x]
+
+
+@pytest.mark.parametrize("other", [[], ["b"]])
+def test_a_result_is_no_copy_of_what_hands_it_on(other):
+    graph = {
+        **{key: Task(key, loads) for key in ("a", *other)},
+        "one": Task("one", deep, 1),
+        "in one": Task("in one", deep, R("one")),
+        "first": Task("first", identity, R("a")),
+        "second": Task("second", identity, R("a")),
+        "third": Task("third", identity, R("second")),
+        "x": Task("x", which_are_one, R("in one"), R("first")),
+        "y": Task("y", which_are_one, R("third")),
+        **{f"of {key}": Task(f"of {key}", repr, R(key)) for key in other},
+    }
+    same_results(graph, ["x", "y", *(f"of {key}" for key in other)])
