@@ -70,11 +70,12 @@ class Merge(Rule):
         aliases = roots(graph)
         new, users = _left(graph, gone, aliases)
         copies = _copies(graph, users, gone, aliases)
-        for key in list(copies):
-            source = _made_by(graph, aliases, key)
-            if source != key and source in copies:  # the same object, so one copy
-                copies.discard(key)
-                gone[key] = source
+        if copies and submission.encoder.hands_on:
+            for key in gone:
+                source = _made_by(graph, aliases, key)
+                if source != key and source in copies:  # the same object, so one copy
+                    copies.discard(key)
+                    gone[key] = source
         if ours is not None and ours.copied:
             gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
             copies.update(ours.copied)
@@ -206,14 +207,19 @@ def _copies(
     for key in users:
         node = graph[key]
         objects = {aliases.get(d, d) for d in node.dependencies}
-        targets: dict[Key, Key] = {}
+        if len({gone.get(d, d) for d in objects}) == len(objects) or not _tells(node):
+            continue
+        known: dict[Key, dict[Key, Key]] = {}
         for one in sorted(objects, key=lambda d: d in gone):
-            target = gone.get(one, one)
-            first = targets.setdefault(target, one)
-            if first == one or not _tells(node):
-                continue
-            if _made_by(graph, aliases, first) != _made_by(graph, aliases, one):
-                copies.add(one)
+            names = known.setdefault(gone.get(one, one), {})
+            names.setdefault(_made_by(graph, aliases, one), one)
+        for target, names in known.items():
+            stays = target if target in names else next(iter(names))
+            copies.update(
+                maker if maker in gone else name
+                for maker, name in names.items()
+                if maker != stays
+            )
     return copies
 
 

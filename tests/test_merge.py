@@ -360,3 +360,23 @@ def test_a_result_is_no_copy_of_what_hands_it_on(other):
         **{f"of {key}": Task(f"of {key}", repr, R(key)) for key in other},
     }
     same_results(graph, ["x", "y", *(f"of {key}" for key in other)])
+
+
+@pytest.mark.parametrize("by_reference", [True, False])
+@pytest.mark.parametrize("order", ["xyz", "zyx", "yxz"])
+def test_all_names_of_an_object_go_where_its_copy_goes(by_reference, order):
+    tasks = {
+        "x": Task("x", which_are_one, R("a"), R("b")),
+        "y": Task("y", which_are_one, R("b"), R("same b"), R("again b")),
+        "z": Task("z", which_are_one, R("same a"), R("same b")),
+    }
+    graph = {
+        "a": Task("a", loads),
+        "b": Task("b", loads),
+        "same a": Task("same a", identity, R("a")),
+        "same b": Task("same b", identity, R("b")),
+        "again b": Task("again b", identity, R("same b")),
+        **{key: tasks[key] for key in order},
+    }
+    same_results(graph, order, by_reference=by_reference)
+    same_results(graph, "yz", by_reference=by_reference)
