@@ -67,28 +67,37 @@ class Merge(Rule):
             if ours.keys:
                 kept = _kept(submission, ours.keys)
         gone = {k: t for k, t in kept.items() if k != t}
+        lives = kept.keys() - gone.keys()
         aliases = roots(graph)
         new, users = _left(graph, gone, aliases)
         copies = _copies(graph, users, gone, aliases)
-        if copies and submission.encoder.hands_on:
-            for key in gone:
-                source = _made_by(graph, aliases, key)
-                if source != key and source in copies:  # the same object, so one copy
-                    copies.discard(key)
-                    gone[key] = source
         if ours is not None and ours.copied:
             gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
             copies.update(ours.copied)
+        named: set[Key] = set()
         for key in submission.outputs:
             # What an alias stands for cannot be handed out under two names.
             root = aliases.get(key, key)
             if root in gone and (root != key or not submission.renames_outputs):
-                copies.add(root)
+                named.add(root)
+        copies |= named
+        if copies and submission.encoder.hands_on:
+            for key in list(gone):
+                source = _made_by(graph, aliases, key)
+                if source == key or source not in copies:
+                    continue
+                copies.discard(key)  # the same object, so one copy
+                if key in named:
+                    del gone[key]
+                    new[key] = graph[key]
+                    users.append(key)
+                else:
+                    gone[key] = source
         submission.unmerged = graph
         submission.copies = {k: gone[k] for k in copies}
         submission.replaced = {k: t for k, t in gone.items() if k not in copies}
         replaced = submission.replaced
-        for key in kept.keys() - gone.keys():
+        for key in lives:
             del new[key]  # it lives under this very key
         for key in copies:
             new[key] = Task(key, Isolated(identity, (0,)), reference(gone[key]))
