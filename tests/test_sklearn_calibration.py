@@ -6,10 +6,11 @@ import pytest
 import sklearn.model_selection as theirs
 from fitted import assert_equal_models
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.exceptions import DataConversionWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -182,3 +183,15 @@ def test_with_metadata_routing():
     with config_context(enable_metadata_routing=True):
         assert_equal_models(calibrated(), X, y)
         assert_equal_models(CalibratedClassifierCV(), X, y)
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+def test_a_target_in_a_column_is_warned_of_as_often(method):
+    model = CalibratedClassifierCV(GaussianNB(), cv=2, method=method)
+
+    def counted(home):
+        with pytest.warns(DataConversionWarning) as seen:
+            home.cross_val_score(clone(model), X, LABELS[:, None], cv=2)
+        return sum(w.category is DataConversionWarning for w in seen)
+
+    assert counted(ours) == counted(theirs)

@@ -7,7 +7,7 @@ import sklearn.model_selection as theirs
 from fitted import assert_equal_models
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     RandomForestClassifier,
@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     StackingRegressor,
     VotingClassifier,
 )
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -281,3 +282,18 @@ def test_members_of_ones_own_are_shared():
         ours.GridSearchCV(model, {"final_estimator__C": [0.1, 1]}, cv=2).fit(X, y)
     # 2 candidates x 2 folds x (2 members x 3 + 1), of which the members are shared
     assert (tasks.asked["fit"], tasks.run["fit"]) == (28, 2 * (2 * 3 + 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "target"),
+    [(stack(), LABELS), (stack(), y), (numbers(), X[:, 1])],
+    ids=["texts", "classes", "numbers"],
+)
+@pytest.mark.parametrize("wrap", [np.asarray, pd.DataFrame])
+def test_a_target_in_a_column_is_warned_of_as_often(model, target, wrap):
+    def counted(home):
+        with pytest.warns(DataConversionWarning) as seen:
+            home.cross_val_score(clone(model), X, wrap(target[:, None]), cv=2)
+        return sum(w.category is DataConversionWarning for w in seen)
+
+    assert counted(ours) == counted(theirs)

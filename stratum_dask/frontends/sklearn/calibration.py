@@ -21,9 +21,11 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import column_or_1d
 
 from stratum_dask.frontends.sklearn import private, stacks, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
@@ -51,12 +53,17 @@ def folds_of_calibration(spec: Any, X: Any, y: Any, number: int) -> Any:
     """The folds in which classifiers are fitted, and the target that they get."""
     timer = Timer()
     data = value(X)
+    given = target = value(y)
+    if np.shape(target)[1:] == (1,):  # `join_calibrated` warns of it
+        given = column_or_1d(target)
     capture = private.rebound(private.calibrated_fit, {"Parallel": Capture})
-    calls = captured(lambda: capture(copy.deepcopy(spec), data, value(y)))
+    calls = captured(lambda: capture(copy.deepcopy(spec), data, given))
     if len(calls) != number or any(c.given["X"] is not data for c in calls):
         raise ValueError("other folds than expected")
     rows = [(c.given["train"], c.given["test"]) for c in calls]
-    return Done((rows, calls[0].given["y"]), timer.seconds)
+    if calls[0].given["y"] is not given:  # it is encoded
+        target = calls[0].given["y"]
+    return Done((rows, target), timer.seconds)
 
 
 @task

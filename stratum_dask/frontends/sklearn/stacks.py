@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, column_or_1d
 
 from stratum_dask.frontends.sklearn import private
 from stratum_dask.frontends.sklearn.calls import Capture, captured, read, replay
@@ -56,7 +56,10 @@ def target_of_stack(cls: Any, y: Any) -> Any:
     timer = Timer()
     member = Answers(_dummy(cls), {"predict": np.empty((0, 1))}, False)
     final = Probe(_dummy(cls))
-    cls([("member", member)], final, cv="prefit").fit(None, value(y))
+    target = value(y)
+    if np.shape(target)[1:] == (1,):  # `stack` warns of it
+        target = column_or_1d(target)
+    cls([("member", member)], final, cv="prefit").fit(None, target)
     return Done(final.y, timer.seconds)
 
 
