@@ -382,4 +382,3 @@ def test_all_names_of_an_object_go_where_its_copy_goes(by_reference, order):
     same_results(graph, "yz", by_reference=by_reference)
     options = {"by_reference": by_reference, "renames_outputs": False}
     same_results(graph, ["b", *order], **options)
-    same_results(graph, ["b", "again b", "same b", "z"], **options)

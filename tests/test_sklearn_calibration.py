@@ -188,10 +188,11 @@ def test_with_metadata_routing():
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 def test_a_target_in_a_column_is_warned_of_as_often(method):
     model = CalibratedClassifierCV(GaussianNB(), cv=2, method=method)
+    target = (y == "yes").astype(int)[:, None]
 
     def counted(home):
         with pytest.warns(DataConversionWarning) as seen:
-            home.cross_val_score(clone(model), X, LABELS[:, None], cv=2)
+            home.cross_val_score(clone(model), X, target, cv=2)
         return sum(w.category is DataConversionWarning for w in seen)
 
     assert counted(ours) == counted(theirs)
