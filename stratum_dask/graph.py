@@ -37,6 +37,7 @@ __all__ = [
     "Graph",
     "GraphNode",
     "Key",
+    "List",
     "Subgraph",
     "Task",
     "TaskRef",

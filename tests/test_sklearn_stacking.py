@@ -8,6 +8,7 @@ from fitted import assert_equal_models
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     RandomForestClassifier,
@@ -15,7 +16,7 @@ from sklearn.ensemble import (
     StackingRegressor,
     VotingClassifier,
 )
-from sklearn.exceptions import DataConversionWarning
+from sklearn.exceptions import DataConversionWarning, FitFailedWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -297,3 +298,28 @@ def test_a_target_in_a_column_is_warned_of_as_often(model, target, wrap):
         return sum(w.category is DataConversionWarning for w in seen)
 
     assert counted(ours) == counted(theirs)
+
+
+@pytest.mark.parametrize(
+    ("model", "grid"),
+    [
+        (stack(RandomForestClassifier(3), GaussianNB()), {"m1__var_smoothing": [-1, 1e-9]}),
+        (stack(GaussianNB(), RandomForestClassifier(3)), {"m0__var_smoothing": [-1, 1e-9]}),
+        (stack(RandomForestClassifier(3)), {"final_estimator__C": [-1, 1]}),
+        (stack(RandomForestClassifier(3)), {"passthrough": ["maybe", True, False]}),
+        (
+            CalibratedClassifierCV(RandomForestClassifier(3), cv=2),
+            {"method": ["unknown", "sigmoid", "isotonic"]},
+        ),
+    ],
+)  # fmt: skip
+def test_once_a_part_has_failed_the_others_draw_as_they_would(model, grid):
+    def found(home):
+        np.random.seed(5)
+        search = home.GridSearchCV(model, grid, cv=2)
+        with pytest.warns(FitFailedWarning):
+            search.fit(X, LABELS)
+        return search.cv_results_["mean_test_score"], search.predict_proba(X)
+
+    for one, other in zip(found(ours), found(theirs), strict=True):
+        np.testing.assert_array_equal(one, other)

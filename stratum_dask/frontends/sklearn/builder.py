@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import dask.config
 
 from stratum_dask.config import settings
-from stratum_dask.graph import DataNode, Graph, Key, Task, reference
+from stratum_dask.graph import DataNode, Graph, Key, List, Task, reference
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Refused, Role
@@ -73,6 +73,7 @@ class Builder:
         self._config = dict(config)
         self._ordered = ordered
         self._last: Ref | None = None
+        self._before: dict[Key, None] = {}
         self._nonce = uuid.uuid4().bytes
         self._encoder = Encoder(settings().fingerprint)
         self._judge = Judge()
@@ -124,6 +125,14 @@ class Builder:
             known = self._known[id(obj)] = obj, Literal(obj, token)
         return known[1]
 
+    def begin(self) -> None:
+        """What is planned from here on does not depend on what was planned before.
+
+        Where a part of one fit fails scikit-learn does not come to the parts after
+        it, so none of those may draw.
+        """
+        self._before = {}
+
     def data(self, obj: Any) -> Ref:
         """A data set, which is a node of the graph."""
         if isinstance(obj, Ref):
@@ -174,6 +183,8 @@ class Builder:
         more: dict[str, Any] = {}
         if fit and own and self._ordered and self._last is not None:
             more["after"] = reference(self._last.key)
+        if fit and own and self._ordered and self._before:
+            more["needs"] = List(*map(reference, self._before))
         if own:
             parts = [uuid.uuid4().bytes]
         key = f"{name}-{self._encoder.digest(b''.join(parts)).hex()}"
@@ -181,6 +192,8 @@ class Builder:
             self.graph[key] = Task(key, func, self._config, *values, **more)
         if fit and own:
             self._last = Ref(key)
+            self._before = {}  # it fails where one of these does
+        self._before[key] = None
         return Ref(key)
 
     def _plain(self, value: Any) -> Literal:

@@ -148,6 +148,7 @@ def _parts(template: Any) -> _Parts | None:
     if folds < 2 or template.ensemble not in (True, "auto"):
         return None
     try:
+        private.validate(template)
         inner = private.classifier_of(template)
         if isinstance(inner, FrozenEstimator) or pairwise(inner):
             return None

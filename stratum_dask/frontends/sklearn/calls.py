@@ -112,6 +112,7 @@ class Planner:
         if estimator is None:
             return Planned()
         b = self.builder
+        b.begin()
         X, y = b.data(given["X"]), given["y"]
         train, test = (b.data(_rows(given[name])) for name in ("train", "test"))
         X_train, X_test = (b.call(steps.rows, X, rows) for rows in (train, test))

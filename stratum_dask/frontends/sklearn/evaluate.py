@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import sklearn
 
 from stratum_dask.config import settings
@@ -115,7 +116,11 @@ def told(
 ) -> list[Any]:
     """What scikit-learn makes of it all; what has failed it does again by itself."""
     rest = [i for i, found in enumerate(results) if failed(found)]
+    # What those draw has been drawn by their tasks, up to where they failed.
+    drawn = np.random.get_state() if all(results[i] for i in rest) else None
     done = dict(zip(rest, again(rest), strict=True)) if rest else {}
+    if drawn is not None:
+        np.random.set_state(drawn)
     return [
         done[i] if i in done else replay(call, found)
         for i, (call, found) in enumerate(zip(calls, results, strict=True))

@@ -40,6 +40,7 @@ __all__ = [
     "routing_enabled",
     "safe_indexing",
     "search_fit",
+    "validate",
     "validation",
 ]
 
@@ -76,6 +77,11 @@ def final_of(stack: Any) -> Any:
 def classifier_of(calibrated: Any) -> Any:
     """The classifier that a `CalibratedClassifierCV` fits, or its default."""
     return calibrated._get_estimator()
+
+
+def validate(estimator: Any) -> None:
+    """Raise what its ``fit`` raises of parameters that it does not know."""
+    estimator._validate_params()
 
 
 def rebound(func: Any, names: Mapping[str, Any]) -> Any:

@@ -88,6 +88,7 @@ def _parts(template: Any) -> _Parts | None:
     if template.verbose or folds < 2:
         return None
     try:
+        private.validate(template)
         entries = [(n, e) for n, e in template.estimators if not _dropped(e)]
         names = [name for name, _ in template.estimators]
         final = private.final_of(template)

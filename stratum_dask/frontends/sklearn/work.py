@@ -107,7 +107,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def task(func: F) -> F:
     """Make ``func`` a task: with scikit-learn's configuration first, never raising.
 
-    ``after`` is what had to be done before, where the order counts.
+    ``after`` is what had to be done before, where the order counts, and ``needs`` what
+    must not have failed.
     """
     return _task(func, (Failed, Missing))
 
@@ -119,9 +120,14 @@ def joining(func: F) -> F:
 
 def _task(func: F, passed_on: tuple[type, ...]) -> F:
     @functools.wraps(func)
-    def run(config: dict[str, Any], *args: Any, after: Any = None) -> Any:
+    def run(
+        config: dict[str, Any], *args: Any, after: Any = None, needs: Any = ()
+    ) -> Any:
         for part in args:
             if type(part) in passed_on:
+                return part
+        for part in needs:
+            if type(part) is Failed:
                 return part
         inside = INSIDE.set(True)
         try:
