@@ -13,13 +13,13 @@ from stratum_dask.graph import (
     Task,
     TaskRef,
     cull,
-    handed_on,
     identity,
     reference,
     rekey,
     roots,
 )
 from stratum_dask.optimizations.alone import alone
+from stratum_dask.optimizations.handing import handed_on
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission

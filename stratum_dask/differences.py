@@ -15,10 +15,10 @@ from stratum_dask.graph import (
     Key,
     Task,
     TaskRef,
-    handed_on,
     subgraph,
 )
 from stratum_dask.optimizations import Role, Submission
+from stratum_dask.optimizations.handing import handed_on
 from stratum_dask.optimizations.verdict import Refused
 from stratum_dask.tally import name_of
 

@@ -47,7 +47,6 @@ __all__ = [
     "cull",
     "execute_subgraph",
     "function_of",
-    "handed_on",
     "identity",
     "is_identity",
     "is_plain",
@@ -150,24 +149,6 @@ def is_identity(func: Callable[..., Any]) -> bool:
     delayed call with a random number; the work is still the same work.
     """
     return func is ProhibitReuse._identity or func is identity
-
-
-def handed_on(node: object) -> Any:
-    """The one argument of a task that only gives it another key; None of others.
-
-    It need not be a result: what a container among the arguments holds is handed
-    on in a new one.
-
-    Examples
-    --------
-    >>> handed_on(Task("y", identity, TaskRef("x")))
-    TaskRef('x')
-    >>> handed_on(Task("y", abs, TaskRef("x")))
-    """
-    if type(node) is not Task or not is_identity(node.func):
-        return None
-    given = (*node.args, *node.kwargs.values())
-    return given[0] if len(given) == 1 else None
 
 
 def function_of(node: Task) -> Any:

@@ -14,8 +14,6 @@ from stratum_dask.graph import (
     Subgraph,
     Task,
     TaskRef,
-    handed_on,
-    is_identity,
     is_plain,
     literal,
     subgraph,
@@ -37,6 +35,7 @@ from stratum_dask.optimizations.fingerprint.same import (
     together,
 )
 from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.handing import handed_on
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Effect, Refused, Role, Verdict
@@ -121,8 +120,8 @@ class NodeFingerprints:
             node = with_func(node, func)
         if subgraph(node) is not None:
             return self._subgraph(node, found)
-        if is_identity(func) and len(node.args) + len(node.kwargs) == 1:
-            return self._argument(*node.args, *node.kwargs.values(), found)
+        if (below := handed_on(node)) is not None:
+            return self._argument(below, found)
         callee = self._callees.find(func)
         if self._annotated is not None:
             self._believe(func)
@@ -265,8 +264,8 @@ class NodeFingerprints:
                 depth -= 1
             else:
                 source = graph.get(key)
-                below = handed_on(source)
-                source = source if below is None else below
+                if (below := handed_on(source)) is not None:
+                    source = below
             if isinstance(source, TaskRef):
                 key = source.key
             elif type(source) is Alias:
