@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import add, neg
 
 import dask
+import dask.threaded
 import pytest
 from dask._task_spec import Alias, DataNode, List, Task, TaskRef
 from dask.local import identity
@@ -265,8 +266,6 @@ def test_an_alias_that_lives_is_not_what_its_own_target_becomes():
 
 def test_an_output_that_hands_on_an_equal_result_does_not_wait_for_itself():
     """It has the fingerprint of what it hands on, and was asked for."""
-    from stratum_dask.graph import identity
-
     graph = as_graph({"a": (list, "ab"), "b": (identity, "a"), "c": (identity, "b")})
     for renames in (True, False):
         s = Submission(graph, frozenset({"c"}), renames_outputs=renames)
@@ -382,3 +381,20 @@ def test_all_names_of_an_object_go_where_its_copy_goes(by_reference, order):
     same_results(graph, "yz", by_reference=by_reference)
     options = {"by_reference": by_reference, "renames_outputs": False}
     same_results(graph, ["b", *order], **options)
+
+
+def writes_into_one(one, other):
+    one.append(7)
+    return one is other, len(other)
+
+
+@pytest.mark.parametrize("get", [dask.get, dask.threaded.get])
+def test_who_writes_into_a_list_does_not_see_it_in_an_equal_one(get):
+    graph = {
+        "a": (loads,),
+        "one": (identity, ["a"]),
+        "other": (identity, ["a"]),
+        "x": (writes_into_one, "one", "other"),
+    }
+    with dask.config.set({"stratum.enabled": True}):
+        assert get(graph, "x") == (False, 1)

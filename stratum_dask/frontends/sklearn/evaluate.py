@@ -115,12 +115,13 @@ def told(
     calls: Sequence[Call], results: Sequence[Sequence[Any]], again: Any
 ) -> list[Any]:
     """What scikit-learn makes of it all; what has failed it does again by itself."""
-    rest = [i for i, found in enumerate(results) if failed(found)]
-    # What those draw has been drawn by their tasks, up to where they failed.
-    drawn = np.random.get_state() if all(results[i] for i in rest) else None
-    done = dict(zip(rest, again(rest), strict=True)) if rest else {}
-    if drawn is not None:
-        np.random.set_state(drawn)
+    done: dict[int, Any] = {}
+    if rest := [i for i, found in enumerate(results) if failed(found)]:
+        drawn = np.random.get_state()
+        done = dict(zip(rest, again(rest), strict=True))
+        if all(results[i] for i in rest):
+            # What those draw was drawn by their tasks, up to where they failed.
+            np.random.set_state(drawn)
     return [
         done[i] if i in done else replay(call, found)
         for i, (call, found) in enumerate(zip(calls, results, strict=True))
