@@ -1,10 +1,13 @@
 """A reader's files enter by their versions, and only known readers' do."""
 
+import datetime
 import functools
 import io
 import os
 import sys
+from typing import ClassVar
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,15 +97,121 @@ def test_a_folder_has_no_version(tmp_path):
     assert file_version(tmp_path) is None
 
 
-def test_a_remote_file_has_the_version_its_file_system_tells():
-    fsspec = pytest.importorskip("fsspec")
-    fs = fsspec.filesystem("memory")
-    fs.pipe("/stratum/a.csv", b"a\n1\n")
-    before = file_version("memory://stratum/a.csv")
-    assert before[0] == "url"
-    fs.rm("/stratum/a.csv")
-    fs.pipe("/stratum/a.csv", b"a\n2\n")
-    assert file_version("memory://stratum/a.csv") != before
+class Bucket(fsspec.AbstractFileSystem):
+    """An object store that tells of its one file what it is told to tell."""
+
+    protocol = "bucket"
+    told: ClassVar = {}
+    dropped: ClassVar = []
+
+    def info(self, path, **kwargs):
+        return {"name": path, "type": "file", "size": 3, **self.told}
+
+    def invalidate_cache(self, path=None):
+        self.dropped.append(path)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
+
+    def version(**told):
+        monkeypatch.setattr(Bucket, "told", told)
+        return file_version("bucket://a/b.csv")
+
+    return version
+
+
+LONG_AGO = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+LATER = LONG_AGO + datetime.timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"generation": "1"}, {"generation": "2"}),
+        ({"VersionId": "x"}, {"VersionId": "y"}),
+        ({"LastModified": LONG_AGO}, {"LastModified": LATER}),
+        ({"last_modified": LONG_AGO}, {"last_modified": LATER}),
+        ({"updated": "2020-01-02T03:04:05Z"}, {"updated": "2020-01-02T03:04:06Z"}),
+        # within one second
+        ({"LastModified": LONG_AGO, "ETag": "a"}, {"LastModified": LONG_AGO}),
+        # an old content that was put back
+        (
+            {"ETag": "a", "LastModified": LONG_AGO},
+            {"ETag": "a", "LastModified": LATER},
+        ),
+        ({"generation": "1"}, {"generation": "1", "size": 4}),
+    ],
+)
+def test_a_remote_file_has_the_version_its_store_tells(bucket, before, after):
+    assert bucket(**before)[0] == "url"
+    assert bucket(**before) == bucket(**before)
+    assert bucket(**after) != bucket(**before)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        # come again with the old content
+        {"ETag": "a"},
+        {"md5Hash": "a"},
+        # comes again with the old file
+        {"mtime": 1.0},
+        {"Last-Modified": "Thu, 02 Jan 2020 03:04:05 GMT", "ETag": "a"},
+        # S3 says so of all files where it keeps no versions
+        {"VersionId": "null"},
+        {"LastModified": datetime.datetime.now(datetime.UTC)},
+        {"LastModified": LONG_AGO.replace(tzinfo=None)},
+        {"LastModified": "last week"},
+        {"generation": "1", "type": "directory"},
+    ],
+    ids=str,
+)
+def test_what_may_come_again_is_no_version_of_a_remote_file(bucket, told):
+    assert bucket(**told) is None
+
+
+def test_a_listing_that_is_kept_is_not_believed(bucket, monkeypatch):
+    monkeypatch.setattr(Bucket, "dropped", [])
+    bucket(generation="1")
+    assert Bucket.dropped == ["a/b.csv"]
+
+
+def test_files_in_memory_have_no_version():
+    fsspec.filesystem("memory").pipe("/stratum/a.csv", b"a\n1\n")
+    assert file_version("memory://stratum/a.csv") is None
+
+
+@pytest.mark.parametrize("option", ["storage_options", "filesystem"])
+def test_a_file_of_another_place_has_no_version(csv, option):
+    given = {option: {"endpoint_url": "https://example.org"}}
+    nothing, reason = encode_paths(pd.read_parquet, (str(csv),), given)
+    assert nothing == b""
+    assert option in reason
+    assert encode_paths(pd.read_parquet, (str(csv),), {option: None})[1] == ""
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_file_of_a_folder_that_was_renamed_and_came_back_has_another_version(
+    tmp_path, above
+):
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    csv = settled(folder / "x.csv", "a,b\n1,2\n")
+    before = file_version(csv)
+    moved = [folder, folder.parent][above]
+    moved.rename(tmp_path / "c")
+    (tmp_path / "c").rename(moved)
+    assert file_version(csv) != before
+
+
+def test_other_files_of_a_folder_are_no_matter(csv):
+    csv.with_name("other.csv").write_text("x")
+    before = file_version(csv)
+    csv.with_name("another.csv").write_text("y")
+    assert file_version(csv) == before
 
 
 def test_fsspec_is_not_imported_for_a_url(monkeypatch):

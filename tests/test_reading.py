@@ -11,6 +11,7 @@ import pathlib
 import dask
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from dask import delayed
 from distributed.utils_test import gen_cluster
@@ -84,6 +85,10 @@ def two(folder):
     return plain(f"{folder}/x.csv"), np.load(folder + "/y.npy")
 
 
+def placed_nowhere(path):
+    return pd.read_csv(path, storage_options=None)
+
+
 class Table:
     def __init__(self, path):
         self.frame = pd.read_csv(path)
@@ -94,6 +99,7 @@ SEEN = [
     (plain, ("/tmp/nowhere/x.csv",), X),
     (plain, (pathlib.Path("/tmp/nowhere/x.csv"),), [HOME / "x.csv"]),
     (keyword, ("/tmp/nowhere/x.csv",), X),
+    (placed_nowhere, ("/tmp/nowhere/x.csv",), X),
     (by_default, (), X),
     (constant, (), X),
     (of_a_global, (), X),
@@ -167,10 +173,25 @@ def of_an_object(library, path):
     return library.read_csv(path)
 
 
+def placed(path):
+    return pd.read_csv(path, storage_options={"endpoint_url": "https://a.org"})
+
+
+def placed_by_position(path):
+    return pd.read_parquet(path, "auto", None, {"endpoint_url": "https://a.org"})
+
+
+def placed_by_parameter(path, where):
+    return pq.read_table(path, filesystem=where)
+
+
 @pytest.mark.parametrize(
     "func",
     [
         assigned_again,
+        placed,
+        placed_by_position,
+        placed_by_parameter,
         of_a_list,
         of_state,
         two_homes,

@@ -11,15 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stratum_dask.optimizations.fingerprint.mounts import Elsewhere, seen_everywhere
+from stratum_dask.optimizations.fingerprint.remote import remote_version
 from stratum_dask.optimizations.purity.pathtexts import PATHS
-from stratum_dask.optimizations.purity.readers import path_parameter
+from stratum_dask.optimizations.purity.readers import path_parameter, place_parameters
 
 __all__ = ["encode_paths", "encode_read", "file_version"]
-
-# What a remote file system says that changes when the file does.
-_MARKERS = ("ETag", "etag", "version_id", "VersionId", "generation", "md5Hash")
-_TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
-
 
 _ELSEWHERE = "it is on a disk of this host, and workers run on others"
 _PATTERN = frozenset("*?[")
@@ -35,11 +31,11 @@ def file_version(
     """Return what changes when the file does, or None if that can't be seen.
 
     Size and both clocks and the inode of a local file, since the modification
-    time alone can be set back. What the file system tells (etag, version, time)
-    of a remote one, if fsspec is in use already. Folders have no version, nor has a
-    file that is empty (as those of ``/proc`` seem) or was changed only a moment ago,
-    or a pattern that may mean several. If it is read ``elsewhere``, a relative path
-    has none, and on other hosts they have to share the file system.
+    time alone can be set back. What an object store tells of a remote one, if fsspec
+    is in use already. Folders have no version, nor has a file that is empty (as
+    those of ``/proc`` seem) or was changed only a moment ago, or a pattern that may
+    mean several. If it is read ``elsewhere``, a relative path has none, and on other
+    hosts they have to share the file system.
 
     Examples
     --------
@@ -58,29 +54,36 @@ def file_version(
     if name.startswith("file://") and "%" not in name:
         name = name.removeprefix("file://")
     elif "://" in name:
-        return _remote_version(name)
+        return remote_version(name)
     if elsewhere and not os.path.isabs(name):
         return None
     try:
         real = os.path.realpath(os.path.expanduser(name))
         hosts = elsewhere is Elsewhere.HOSTS
         found = _stat_of_all(real) if hosts else os.stat(real)
-        links = _links(os.path.abspath(os.path.expanduser(name)))
+        asked = os.path.abspath(os.path.expanduser(name))
+        way = _way(asked) + (_way(real) if real != asked else [])
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(found.st_mode) or not found.st_size or _fresh(found):
         return None
     times = found.st_mtime_ns, found.st_ctime_ns
-    return "file", real, found.st_size, *times, found.st_ino, *links
+    return "file", real, found.st_size, *times, found.st_ino, *way
 
 
-def _links(path: str) -> list[tuple[int, int]]:
-    """What changes when a link on the way to a file is made anew, even as it was."""
+def _way(path: str) -> list[tuple[int, int]]:
+    """What changes when something on the way to a file does, even if that comes back.
+
+    A link that is made anew is another one. A folder that is renamed stays the same
+    one, but of its clocks only that of changes goes on; both do when something in it
+    is made or removed, which is no matter.
+    """
     found = []
     while (above := os.path.dirname(path)) != path:
-        if os.path.islink(path):
-            link = os.lstat(path)
-            found.append((link.st_ino, link.st_ctime_ns))
+        here = os.lstat(path)
+        renamed = here.st_ctime_ns != here.st_mtime_ns  # or its rights were changed
+        if stat.S_ISLNK(here.st_mode) or (stat.S_ISDIR(here.st_mode) and renamed):
+            found.append((here.st_ino, here.st_ctime_ns))
         path = above
     return found
 
@@ -104,25 +107,6 @@ def _fresh(found: os.stat_result) -> bool:
     last = max(found.st_mtime_ns, found.st_ctime_ns)
     step = _TICK if last % 1_000_000_000 else _SECONDS
     return time.time_ns() - last < step
-
-
-def _remote_version(url: str) -> tuple[object, ...] | None:
-    fsspec = sys.modules.get("fsspec")
-    if fsspec is None:
-        return None
-    # File systems fail in ways of their own; unseen is a full answer.
-    try:
-        fs, path = fsspec.core.url_to_fs(url)
-        info = fs.info(path)
-    except Exception:  # noqa: BLE001
-        return None
-    if info.get("type") == "directory":
-        return None
-    for names in (_MARKERS, _TIMES):
-        seen = [(name, str(info[name])) for name in names if info.get(name)]
-        if seen:
-            return "url", url, info.get("size"), *seen
-    return None
 
 
 def encode_paths(
@@ -163,6 +147,8 @@ def encode_paths(
         return b"", ""
     while isinstance(func, functools.partial):
         args, kwargs, func = func.args + args, {**func.keywords, **kwargs}, func.func
+    if place := _place(func, args, kwargs):
+        return b"", f"{place!r} tells in which place its path is one"
     given = args[0] if args else kwargs.get(parameter)
     versions: list[bytes] = []
     for path in _paths(given):
@@ -208,6 +194,14 @@ def encode_read(
     return b"".join(sorted(found)), ""
 
 
+def _place(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    for name, position in place_parameters(func):
+        by_position = position is not None and args[position : position + 1]
+        if (by_position[0] if by_position else kwargs.get(name)) is not None:
+            return name
+    return ""
+
+
 def _encode(version: tuple[object, ...]) -> bytes:
     # repr quotes strings, so a tuple of plain values is told from any other
     text = repr(version).encode("utf-8", "surrogatepass")
@@ -230,7 +224,7 @@ def _unseen(path: str | os.PathLike[str], elsewhere: Elsewhere) -> str:
     if not _PATTERN.isdisjoint(name):
         why = "it may stand for several files"
     elif "://" in name or "::" in name:
-        why = "its file system tells no version"
+        why = "its file system tells no version, or it was changed only a moment ago"
         if "fsspec" not in sys.modules:
             why = "fsspec is not imported, which would tell"
     elif os.path.isdir(name):

@@ -46,6 +46,8 @@ class Reads(NamedTuple):
 
     what: str
     path: str = ""
+    places: tuple[tuple[str, int | None], ...] = ()
+    """Parameters that tell in which place the path is one, and their positions."""
 
     @property
     def loose(self) -> Verdict:
@@ -60,7 +62,7 @@ class Reads(NamedTuple):
         if self.what == _ARCHIVES:
             path = made("npy", path)
         wanted = asked(path)
-        if wanted is None or _lazy(call):
+        if wanted is None or _lazy(call) or self._placed(call):
             return Outcome(self.loose)
         return Outcome(demands=frozenset([wanted]))
 
@@ -75,6 +77,14 @@ class Reads(NamedTuple):
         if self.what == _ARCHIVES and not str(given.value).endswith(".npy"):
             return Outcome(self.loose)
         return Outcome()
+
+    def _placed(self, call: Call) -> bool:
+        """Whether it may read in a place that the path does not tell."""
+        given = [call.get(name, position) for name, position in self.places]
+        return any(
+            v is not MISSING and not (isinstance(v, Lit) and v.value is None)
+            for v in given
+        )
 
 
 _ARCHIVES = "numpy.load"
@@ -98,13 +108,14 @@ class Maps(NamedTuple):
     position: int = 2
     default: str | None = "r+"
     path: str = ""
+    places: tuple[tuple[str, int | None], ...] = ()
 
     @property
     def loose(self) -> Verdict:
         return refuse(f"{self.what}: whether it writes into the file can't be seen")
 
     def check(self, call: Call) -> Outcome:
-        return self._judge(call, Reads(self.what, self.path).check(call))
+        return self._judge(call, Reads(self.what, self.path, self.places).check(call))
 
     def check_task(self, call: Call) -> Outcome:
         """Judge the call of a task, whose path is in its fingerprint."""

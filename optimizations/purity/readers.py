@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import types
+from collections.abc import Callable
+from typing import Any
 
 from stratum_dask.optimizations.purity.evidence import Evidence
 from stratum_dask.optimizations.purity.filecontracts import Maps, Reads
 from stratum_dask.optimizations.purity.places import root_of
 
-__all__ = ["path_parameter", "versioned"]
+__all__ = ["path_parameter", "place_parameters", "versioned"]
 
 # Every reader takes its path first; the name is for callers who spell it.
 _READERS: dict[str, dict[str, str]] = {
@@ -47,6 +50,7 @@ _READERS: dict[str, dict[str, str]] = {
     "scipy.io": {"loadmat": "file_name"},
     "scipy.sparse": {"load_npz": "file"},
 }
+_PLACES = ("storage_options", "filesystem", "fs")
 _MODULES: dict[str, list[str]] = {}
 for _module, _names in _READERS.items():
     for _name in _names:
@@ -82,9 +86,36 @@ def _is_of(func: object, module: str) -> bool:
     return root_of(str(func.__globals__.get("__name__", ""))) == root_of(module)
 
 
+@functools.lru_cache(maxsize=256)
+def place_parameters(func: Callable[..., Any]) -> tuple[tuple[str, int | None], ...]:
+    """The parameters of a reader that tell where its path is one, and their positions.
+
+    With one of them the path alone does not tell which file is meant.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> place_parameters(pd.read_csv)
+    (('storage_options', None),)
+    """
+    try:
+        parameters = inspect.signature(func).parameters
+    except (TypeError, ValueError):  # written in C: by keyword, if at all
+        return tuple((name, None) for name in _PLACES)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return tuple(
+        (name, None if parameters[name].kind is keyword else i)
+        for i, name in enumerate(parameters)
+        if name in _PLACES
+    )
+
+
 def versioned(func: object, found: Evidence) -> Evidence:
     """The evidence on a known reader, told which parameter is the path."""
     contract = found.contract
     if isinstance(contract, Reads | Maps) and (path := path_parameter(func)):
-        return found._replace(contract=contract._replace(path=path))
+        assert callable(func)
+        places = place_parameters(func)
+        told = contract._replace(path=path, places=places)
+        return found._replace(contract=told)
     return found
