@@ -30,6 +30,7 @@ import pytest
 from dask.utils import funcname
 from distributed import Client
 from distributed.utils import iscoroutinefunction
+from naming import spelled
 
 from stratum_dask.optimizations.private import (
     Isolated,
@@ -155,7 +156,7 @@ def state(df):
         frozenset([1, (2, 3)]),
         str.upper,
     ],
-    ids=repr,
+    ids=spelled,
 )
 def test_immutable_values_come_back_themselves(value):
     assert private(value) is value

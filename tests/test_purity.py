@@ -26,6 +26,7 @@ import cloudpickle
 import dask
 import distributed
 import pytest
+from naming import named
 
 from stratum_dask.optimizations import purity
 from stratum_dask.optimizations.purity import Judge
@@ -860,7 +861,7 @@ REFUSED += [
 ]
 
 
-@pytest.mark.parametrize("func", REFUSED, ids=lambda f: getattr(f, "__name__", repr(f)))
+@pytest.mark.parametrize("func", REFUSED, ids=named)
 def test_refused_with_a_reason(func):
     found = Judge().function(func)
     verdict = found.verdict
@@ -1285,7 +1286,7 @@ MERGED += [
 ]
 
 
-@pytest.mark.parametrize("func", MERGED, ids=lambda f: getattr(f, "__name__", repr(f)))
+@pytest.mark.parametrize("func", MERGED, ids=named)
 def test_merged(func):
     assert Judge().function(func) == (MERGE, False)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.model_selection as theirs
+from naming import spelled
 from scipy import sparse, stats
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
@@ -261,7 +262,7 @@ def test_nothing_fails_on_the_way(name):
         {"fit": {"model__sample_weight": WEIGHTS}},
         {"n_jobs": 2},
     ],
-    ids=str,
+    ids=spelled,
 )
 def test_options_mean_what_they_mean(options):
     model = steps(("scale", StandardScaler()))

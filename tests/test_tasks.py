@@ -10,6 +10,7 @@ from operator import add, neg
 import pytest
 from dask._expr import ProhibitReuse
 from dask._task_spec import Alias, DataNode, Dict, List, Task, TaskRef, Tuple
+from naming import spelled
 
 from stratum_dask.graph import as_graph
 from stratum_dask.optimizations import Role, Submission, Verdict, submission
@@ -96,12 +97,12 @@ AROUND = {
 }
 
 
-@pytest.mark.parametrize(("one", "other"), SAME, ids=repr)
+@pytest.mark.parametrize(("one", "other"), SAME, ids=spelled)
 def test_spellings_of_one_call(one, other):
     assert equal(one, other, **AROUND)
 
 
-@pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=repr)
+@pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=spelled)
 def test_calls_that_differ(one, other):
     assert not equal(one, other, **AROUND)
 
