@@ -19,6 +19,9 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = str(BIN / "python")
 EXTRAS = "ml,dashboard,cli,search,skrub,examples"
+# A file of tests stays in one process, whose tests share what they have set up.
+PARALLEL = ["--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile"]
+PARALLEL += ["--no-loadscope-reorder"]  # those that take long are first, see conftest
 WANTED = ["--editable", f".[{EXTRAS}]", "--group", "dev"]
 
 
@@ -42,7 +45,7 @@ def test(arguments):
         ("-m", "ruff", "check", "."),
         ("-m", "ruff", "format", "--check", "."),
         ("-m", "mypy"),
-        ("-m", "pytest", *arguments),
+        ("-m", "pytest", *PARALLEL, *arguments),
     ]
     failed = [" ".join(check) for check in checks if run(PYTHON, *check)]
     return "failed: " + "; ".join(failed) if failed else 0

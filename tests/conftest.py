@@ -132,6 +132,10 @@ KNOWN_DEFECTS = {
 
 
 def pytest_collection_modifyitems(items):
+    # Files of which some tests take long come first: several processes then end at
+    # about the same time.
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     reasons = {name: why for why, names in KNOWN_DEFECTS.items() for name in names}
     for item in items:
         why = reasons.get(getattr(item, "originalname", item.name))

@@ -16,7 +16,7 @@ from distributed import Client, LocalCluster, SchedulerPlugin
 from sklearn.linear_model import Ridge
 from stratum_dask.optimizations.stored import Stored
 
-def slow(n=1_000_000):
+def slow(n=4_000_000):  # much longer than writing a result, on a busy machine too
     total = 0
     for i in range(n):
         total += i * i
