@@ -167,7 +167,6 @@ def test_a_remote_file_has_the_version_its_store_tells(bucket, before, after):
         {"LastModified": "last week"},
         {"generation": "1", "type": "directory"},
     ],
-    ids=str,
 )
 def test_what_may_come_again_is_no_version_of_a_remote_file(bucket, told):
     assert bucket(**told) is None
