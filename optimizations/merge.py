@@ -124,7 +124,7 @@ def _kept(
     """
     graph, outputs = submission.tasks, submission.outputs
     fingerprints, live = submission.fingerprints, submission.live
-    if not live and len(set(fingerprints.values())) == len(fingerprints):
+    if not live and submission.unique and graph is submission.original:
         return {}
     asked = [
         key

@@ -70,6 +70,8 @@ class Submission:
     ----------
     fingerprints
         Key -> fingerprint, for every key of the graph and those it refers to.
+    unique
+        Whether no two tasks of the graph as it came are equal as a whole.
     loaded
         Key whose result comes from elsewhere -> its fingerprint.
     remade
@@ -115,6 +117,7 @@ class Submission:
     original: Graph = field(init=False)
     encoder: TaskFingerprints = field(init=False)
     fingerprints: dict[Key, bytes] = field(init=False)
+    unique: bool = field(init=False)
     loaded: dict[Key, bytes] = field(default_factory=dict)
     remade: Graph = field(default_factory=dict)
     replaced: dict[Key, Key] = field(default_factory=dict)
@@ -142,7 +145,8 @@ class Submission:
             elsewhere=self.elsewhere,
         )
         self.fingerprints = works = self.encoder.graph(self.tasks)
-        if len(self.tasks) >= LARGE and len(set(works.values())) < len(works):
+        self.unique = len(set(works.values())) == len(works)
+        if len(self.tasks) >= LARGE and not self.unique:
             # There is more to do: in the order in which this was quick.
             graph = self.tasks
             self.original = {key: graph[key] for key in works if key in graph}
@@ -150,7 +154,9 @@ class Submission:
 
     def inside(self) -> dict[Key, dict[Key, bytes]]:
         """Fingerprints inside fused tasks, one of each that are equal as a whole."""
-        if self._inside is None:
+        if self._inside is None and not self.encoder.fused:
+            self._inside = {}
+        elif self._inside is None:
             first: dict[bytes, Key] = {}
             # In the order of the merge: it is the one that will stay.
             asked = [key for key in self.original if key in self.outputs]

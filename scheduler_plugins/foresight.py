@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple
 
 from stratum_dask.graph import Key, Task
 from stratum_dask.optimizations import Role, Submission
 from stratum_dask.optimizations.flow import Flow
-from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.verdict import Effect
+from stratum_dask.optimizations.wrapping import Wrapper
+from stratum_dask.scheduler_plugins.functions import innermost
 from stratum_dask.scheduler_plugins.registry import Registry
 
 __all__ = ["Foresight", "foresee"]
@@ -23,18 +23,12 @@ class Foresight(NamedTuple):
     ----------
     passing
         Tasks whose fingerprints no other submission will ever have.
-    looks
-        Tasks whose functions only look, as their code shows.
-    quiet
-        Other tasks whose functions are not seen to write into what they are given.
     harmless
         Tasks of libraries' functions that are known to write into nothing, and to
         return something new.
     """
 
     passing: frozenset[Key] = frozenset()
-    looks: frozenset[Key] = frozenset()
-    quiet: frozenset[Key] = frozenset()
     harmless: frozenset[Key] = frozenset()
 
 
@@ -50,43 +44,42 @@ def foresee(submission: Submission, registry: Registry) -> Foresight:
     """
     passing = frozenset(_passing(submission, registry))
     # A graph is large, and has few functions: each is asked about once.
-    taking = {
-        key: node.func
-        for key, node in submission.tasks.items()
-        if type(node) is Task and node._dependencies
+    fresh = {
+        id(func)
+        for func in submission.encoder.functions()
+        if _is_fresh(submission, func, registry)
     }
-    kinds: dict[str, set[int]] = {"looks": set(), "quiet": set(), "fresh": set()}
-    for name, func in {id(func): func for func in taking.values()}.items():
-        for kind in _kinds(submission, func):
-            kinds[kind].add(name)
-    looks, quiet, fresh = (_those(taking, kind) for kind in kinds.values())
+    harmless: frozenset[Key] = frozenset()
     if fresh:
-        flow = Flow(submission, submission.tasks)
-        fresh = frozenset(k for k in fresh if flow.effect(k) is Effect.FRESH)
-    return Foresight(passing, looks, quiet, fresh)
+        graph = submission.tasks
+        flow = Flow(submission, graph)
+        harmless = frozenset(
+            key
+            for key, node in graph.items()
+            if type(node) is Task
+            and id(innermost(node.func)) in fresh
+            and node._dependencies
+            and flow.effect(key) is Effect.FRESH
+        )
+    return Foresight(passing, harmless)
 
 
-def _those(taking: Mapping[Key, Any], functions: set[int]) -> frozenset[Key]:
-    """The tasks that call one of ``functions``."""
-    if not functions:
-        return frozenset()
-    return frozenset(key for key, func in taking.items() if id(func) in functions)
+def _is_fresh(submission: Submission, func: Any, registry: Registry) -> bool:
+    """Whether a function writes into nothing and returns something new.
 
-
-def _kinds(submission: Submission, func: Any) -> Iterator[str]:
-    """What is known of a function that takes results of others."""
+    What else is known of it is told to the registry.
+    """
     judge = submission.encoder.judge
-    if isinstance(func, Isolated):
-        if func.looks:
-            yield "looks"
-    elif judge.function(func).verdict.role is Role.MERGE:
-        if submission.looker.only_looks(func):
-            yield "looks"
-        elif type(func) is FunctionType and not judge.evidence(func).writes:
-            yield "quiet"
-    known = type(func) is not FunctionType and submission.encoder.effect(func)
-    if known is Effect.FRESH:
-        yield "fresh"
+    if (
+        not isinstance(func, Wrapper)
+        and judge.function(func).verdict.role is Role.MERGE
+    ):
+        looks = submission.looker.only_looks(func)
+        quiet = type(func) is FunctionType and not judge.evidence(func).writes
+        if looks or quiet:
+            registry.functions.learn(func, looks=looks, quiet=quiet)
+    fresh = type(func) is not FunctionType and submission.encoder.effect(func)
+    return fresh is Effect.FRESH
 
 
 def _passing(submission: Submission, registry: Registry) -> set[Key]:
@@ -97,7 +90,9 @@ def _passing(submission: Submission, registry: Registry) -> set[Key]:
     """
     graph = submission.tasks
     found = submission.verdicts.keys() & graph.keys()
-    outside = submission.fingerprints.keys() - graph.keys()
+    outside: set[Key] = set()
+    if graph is not submission.original or len(graph) < len(submission.fingerprints):
+        outside = submission.fingerprints.keys() - graph.keys()
     outside -= submission.replaced.keys()  # nothing is made of these any more
     outside |= set(submission.live.values())
     found |= {

@@ -86,7 +86,7 @@ class Guard:
         spec = called(ts.key, ts.run_spec)
         func: Callable[..., Any] = spec.func
         where = places(spec, set(keys), {})
-        looks = ts.key in self._registry.looks
+        looks = self._registry.functions.looks(ts.run_spec)
         if not where:
             return False
         if isinstance(func, Isolated):  # one act of copying: what is one stays one

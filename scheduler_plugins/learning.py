@@ -38,9 +38,6 @@ def expect(
     registry.private.update(
         (k, keys) for k, keys in submission.isolated.items() if k not in tasks
     )
-    # Not by a loop of our own: a graph may be large.
-    registry.looks.update(foreseen.looks.difference(tasks))
-    registry.quiet.update(foreseen.quiet.difference(tasks))
 
 
 def learn(
@@ -59,12 +56,12 @@ def learn(
     fingerprints, verdicts = submission.fingerprints, submission.verdicts
     graph, known = submission.tasks, registry.fingerprints
     there = graph.keys() <= tasks.keys() and graph.keys() <= fingerprints.keys()
-    if there and known.keys().isdisjoint(graph):
+    if there and known.keys().isdisjoint(graph.keys()):
         new: Collection[Key] = graph  # as nearly always
     else:
         new = [k for k in graph if k in tasks and k not in known and k in fingerprints]
     reusable = new
-    if verdicts or new is not graph or set(map(type, graph.values())) != {Task}:
+    if verdicts or new is not graph or not _only_tasks(submission):
         reusable = [k for k in new if isinstance(graph[k], Task) and k not in verdicts]
     registry.add(new, fingerprints, reusable)
     for kind in (submission.lookers, submission.copies, foreseen.harmless):
@@ -72,10 +69,16 @@ def learn(
     for keys in (submission.isolated, submission.copies):
         for key in keys.keys() - tasks.keys():
             registry.private.pop(key, None)
-    registry.looks.difference_update(foreseen.looks.difference(tasks))
-    registry.quiet.difference_update(foreseen.quiet.difference(tasks))
     registry.passing.update(k for k in foreseen.passing if k in tasks)
     _edges(registry, tasks, submission, new)
+
+
+def _only_tasks(submission: Submission) -> bool:
+    """Whether each node of a graph calls something."""
+    encoder = submission.encoder
+    if submission.tasks is submission.original and not encoder.holds_objects:
+        return not encoder.hands_on  # as nearly always
+    return all(isinstance(node, Task) for node in submission.tasks.values())
 
 
 def _edges(

@@ -33,6 +33,9 @@ __all__ = ["StratumPlugin"]
 
 logger = logging.getLogger("stratum_dask")
 
+# A graph goes through several times as many transitions.
+_HEARD = frozenset({"processing", "memory", "forgotten"})
+
 
 class StratumPlugin(SchedulerPlugin):
     """Merge equal tasks of all clients of one scheduler.
@@ -222,7 +225,7 @@ class StratumPlugin(SchedulerPlugin):
         **kwargs: Any,
     ) -> None:
         scheduler = self._scheduler
-        if scheduler is None:
+        if finish not in _HEARD or scheduler is None:
             return
         if finish == "processing":
             ts = scheduler.tasks[key]

@@ -89,13 +89,13 @@ class Precaution:
         if protects < self._min_seconds:
             return
         size = sum(need.nbytes for need in needs)
-        looks = user.key in registry.looks
+        looks = registry.functions.looks(user.run_spec)
         if looks:
             size //= _RARELY  # it gets the objects themselves, if they are plain data
         most = min(limit, (SHARE * protects - _OVERHEAD) * _BYTES_PER_SECOND)
         affordable = size <= most and all(map(copyable, needs))
         # Nobody counts on seeing what it writes if it writes nothing, as far as is seen.
-        unseen = looks or user.key in registry.quiet
+        unseen = looks or registry.functions.quiet(user.run_spec)
         if affordable and (unseen or self._guard.is_unseen(user)):
             self._guard.isolate(user, {need.key for need in needs})
             return

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from stratum_dask.graph import Key
+from stratum_dask.scheduler_plugins.functions import Functions
 
 __all__ = ["Registry"]
 
@@ -26,14 +27,12 @@ class Registry:
     ----------
     fingerprints
         What every known key computes.
+    functions
+        Which functions only look.
     harmless
         Tasks that cannot write into what they receive: they are known only to look.
     private
         Task -> keys of which it gets private copies.
-    looks
-        Tasks whose functions only look, as their code shows.
-    quiet
-        Other tasks whose functions are not seen to write into what they are given.
     own
         Task -> how large its result may be at most to be known to share nothing with
         what the task was given.
@@ -68,10 +67,9 @@ class Registry:
         self.fingerprints: dict[Key, bytes] = {}
         # Nearly all have one key: no container for those.
         self._keys: dict[bytes, Key | list[Key]] = {}
+        self.functions = Functions()
         self.harmless: set[Key] = set()
         self.private: dict[Key, frozenset[Key]] = {}
-        self.looks: set[Key] = set()
-        self.quiet: set[Key] = set()
         self.own: dict[Key, int] = {}
         self.exposed: dict[Key, Key | _Several] = {}
         self.shared: set[Key] = set()
@@ -90,8 +88,6 @@ class Registry:
         )
         self._kinds = (
             self.harmless,
-            self.looks,
-            self.quiet,
             self.shared,
             self.passing,
             self.merged,
@@ -108,9 +104,16 @@ class Registry:
     ) -> None:
         """Know ``keys``, and which of them other submissions may be given."""
         # In steps that Python does quickly: a graph may be large.
-        works = map(fingerprints.__getitem__, keys)
-        self.fingerprints.update(zip(keys, works, strict=True))
-        mine = dict(zip(map(fingerprints.__getitem__, reusable), reusable, strict=True))
+        if len(keys) == len(fingerprints):  # these are all
+            self.fingerprints.update(fingerprints)
+        else:
+            works = map(fingerprints.__getitem__, keys)
+            self.fingerprints.update(zip(keys, works, strict=True))
+        if reusable is keys and len(keys) == len(fingerprints):
+            mine = {work: key for key, work in fingerprints.items()}
+        else:
+            works = map(fingerprints.__getitem__, reusable)
+            mine = dict(zip(works, reusable, strict=True))
         if len(mine) == len(reusable) and self._keys.keys().isdisjoint(mine):
             self._keys.update(mine)
             return

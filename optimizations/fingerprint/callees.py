@@ -75,6 +75,10 @@ class Callees:
             raise known
         return known
 
+    def functions(self) -> list[Callable[..., Any]]:
+        """All that were found, and have an identity."""
+        return [known.func for known in self.known.values() if type(known) is Callee]
+
     def effect(self, func: Callable[..., Any]) -> Effect:
         """What ``func`` may do to its arguments."""
         known = self._effects.get(id(func))

@@ -107,6 +107,10 @@ class TaskFingerprints(NodeFingerprints):
         self._fill(graph, found)
         return found
 
+    def functions(self) -> list[Callable[..., Any]]:
+        """The functions of all graphs so far that have an identity."""
+        return self._callees.functions()
+
     def inner(
         self, key: Key, node: GraphNode, known: Mapping[Key, bytes]
     ) -> dict[Key, bytes]:
