@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from stratum_dask.graph import (
     Alias,
-    DataNode,
     Graph,
     Key,
     Task,
-    TaskRef,
     cull,
     identity,
     reference,
@@ -19,7 +17,7 @@ from stratum_dask.graph import (
     roots,
 )
 from stratum_dask.optimizations.alone import alone
-from stratum_dask.optimizations.handing import handed_on
+from stratum_dask.optimizations.objects import come_apart, doubles, made_by
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
@@ -70,7 +68,7 @@ class Merge(Rule):
         lives = kept.keys() - gone.keys()
         aliases = roots(graph)
         new, users = _left(graph, gone, aliases)
-        copies = _copies(graph, users, gone, aliases)
+        copies = doubles(graph, users, gone, aliases)
         if ours is not None and ours.copied:
             gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
             copies.update(ours.copied)
@@ -83,7 +81,7 @@ class Merge(Rule):
         copies |= named
         if copies and submission.encoder.hands_on:
             for key in list(gone):
-                source = _made_by(graph, aliases, key)
+                source = made_by(graph, aliases, key)
                 if source == key or source not in copies:
                     continue
                 copies.discard(key)  # the same object, so one copy
@@ -93,6 +91,12 @@ class Merge(Rule):
                     users.append(key)
                 else:
                     gone[key] = source
+        while works := come_apart(submission, users, gone, copies, aliases):
+            for key in [k for k in gone if submission.fingerprints[k] in works]:
+                del gone[key]
+                copies.discard(key)
+                new[key] = graph[key]
+                users.append(key)
         submission.unmerged = graph
         submission.copies = {k: gone[k] for k in copies}
         submission.replaced = {k: t for k, t in gone.items() if k not in copies}
@@ -198,56 +202,3 @@ def _left(
             if (needs := node._dependencies) and not untouched(needs):
                 users.append(key)
     return left, users
-
-
-def _copies(
-    graph: Graph,
-    users: Iterable[Key],
-    gone: Mapping[Key, Key],
-    aliases: Mapping[Key, Key],
-) -> set[Key]:
-    """Merged keys that stay as copies: one task takes two equal results.
-
-    Two equal results are two objects. A task that takes both and writes into one
-    must not find the other one changed, and one that compares them must not find
-    them to be the same.
-    """
-    copies: set[Key] = set()
-    for key in users:
-        node = graph[key]
-        objects = {aliases.get(d, d) for d in node.dependencies}
-        if len({gone.get(d, d) for d in objects}) == len(objects) or not _tells(node):
-            continue
-        known: dict[Key, dict[Key, Key]] = {}
-        for one in sorted(objects, key=lambda d: d in gone):
-            names = known.setdefault(gone.get(one, one), {})
-            names.setdefault(_made_by(graph, aliases, one), one)
-        for target, names in known.items():
-            stays = target if target in names else next(iter(names))
-            copies.update(
-                maker if maker in gone else name
-                for maker, name in names.items()
-                if maker != stays
-            )
-    return copies
-
-
-def _made_by(graph: Graph, aliases: Mapping[Key, Key], key: Key) -> Key:
-    """The task that made the object of ``key``: an identity hands on the very object."""
-    while True:
-        key = aliases.get(key, key)
-        below = handed_on(graph.get(key))
-        if type(below) is TaskRef:
-            key = below.key
-        elif type(below) is Alias:
-            key = below.target
-        else:  # a container of results is an object of its own
-            return key
-
-
-def _tells(node: object) -> bool:
-    """Whether ``node`` may see that two of its inputs became one object.
-
-    Also one that only looks: it may ask whether the two are one object.
-    """
-    return not isinstance(node, Alias | DataNode)

@@ -55,8 +55,9 @@ def learn(
     """
     fingerprints, verdicts = submission.fingerprints, submission.verdicts
     graph, known = submission.tasks, registry.fingerprints
-    there = graph.keys() <= tasks.keys() and graph.keys() <= fingerprints.keys()
-    if there and known.keys().isdisjoint(graph.keys()):
+    all_known = graph is submission.original or graph.keys() <= fingerprints.keys()
+    all_there = graph.keys() <= tasks.keys()
+    if all_known and all_there and known.keys().isdisjoint(graph.keys()):
         new: Collection[Key] = graph  # as nearly always
     else:
         new = [k for k in graph if k in tasks and k not in known and k in fingerprints]

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stratum_dask.optimizations.fingerprint.values import Encoder
@@ -55,7 +55,8 @@ def same(a: Any, b: Any) -> bool:
     def compare(x: Any, y: Any) -> bool:
         if type(x) is not type(y):
             return False
-        if isinstance(x, MUTABLE):
+        # `in` and `index` find a NaN that is the very object, and no other
+        if isinstance(x, MUTABLE) or (type(x) is float and x != x):
             before = known(x, y)
             if before is not None:
                 return before
@@ -142,7 +143,13 @@ def same(a: Any, b: Any) -> bool:
         return compare_items(x, y)
 
     def compare_items(x: Any, y: Any) -> bool:
-        return all(map(compare, x, y))
+        # which cells have one NaN and which have several is an accident of pandas
+        return all(map(compare_cell, x, y))
+
+    def compare_cell(x: Any, y: Any) -> bool:
+        if type(x) is type(y) is float:
+            return struct.pack("<d", x) == struct.pack("<d", y)
+        return compare(x, y)
 
     def list_of(x: dict[Any, Any]) -> tuple[Any, ...]:
         return tuple(i for pair in x.items() for i in pair)
@@ -333,6 +340,8 @@ def test_two_values_agree_exactly_when_they_are_the_same(a: Any, b: Any) -> None
 
 @profile
 @given(values)
+@example([float("nan")] * 2)
+@example([float("nan"), float("nan")])
 def test_a_copy_agrees_exactly_when_it_is_the_same(a: Any) -> None:
     b = pickle.loads(pickle.dumps(a))
     assert (Encoder().value(a) == Encoder().value(b)) == same(a, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from operator import add, neg
 
 import dask
@@ -10,7 +11,7 @@ import pytest
 from dask._task_spec import Alias, DataNode, List, Task, TaskRef
 from dask.local import identity
 
-from stratum_dask.graph import as_graph, subgraph_task
+from stratum_dask.graph import as_graph, cull, subgraph_task
 from stratum_dask.optimizations import Submission, configured, optimize
 from stratum_dask.optimizations.merge import Merge
 
@@ -398,3 +399,40 @@ def test_who_writes_into_a_list_does_not_see_it_in_an_equal_one(get):
     }
     with dask.config.set({"stratum.enabled": True}):
         assert get(graph, "x") == (False, 1)
+
+
+OUTPUTS = ["alias", "other", "one", "second", "z", "of b"]
+
+
+@pytest.mark.parametrize("by_reference", [True, False])
+@pytest.mark.parametrize("renames_outputs", [True, False])
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize(
+    "outputs",
+    [o for n in range(1, len(OUTPUTS)) for o in itertools.combinations(OUTPUTS, n)],
+)
+def test_names_of_one_object_that_were_asked_for_stay_its_names(
+    outputs, others, renames_outputs, by_reference
+):
+    graph = {
+        "a": DataNode("a", [0]),
+        "one": Task("one", identity, R("a")),
+        "second": Task("second", identity, R("a")),
+        "alias": Alias("alias", "one"),
+        "other": Alias("other", "one"),
+        "x": Task("x", which_are_one, R("other"), R("second"), R("a")),
+        "z": Task("z", deep, R("x")),
+        # of another pipeline
+        "b": DataNode("b", [0]),
+        "same b": Task("same b", identity, R("b")),
+        "of b": Task("of b", which_are_one, R("b"), R("same b")),
+    }
+    if not others:
+        outputs = [key for key in outputs if key != "of b"]
+    graph = cull(graph, frozenset([*outputs, "x"]))
+    same_results(
+        graph,
+        [*outputs, "x"],
+        by_reference=by_reference,
+        renames_outputs=renames_outputs,
+    )
