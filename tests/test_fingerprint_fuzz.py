@@ -7,6 +7,7 @@ runs thousands of new examples (``tox -e nightly``, see docs/internals.md).
 from __future__ import annotations
 
 import os
+import math
 import pickle
 import struct
 import subprocess
@@ -56,7 +57,7 @@ def same(a: Any, b: Any) -> bool:
         if type(x) is not type(y):
             return False
         # `in` and `index` find a NaN that is the very object, and no other
-        if isinstance(x, MUTABLE) or (type(x) is float and x != x):
+        if isinstance(x, MUTABLE) or (type(x) is float and math.isnan(x)):
             before = known(x, y)
             if before is not None:
                 return before
