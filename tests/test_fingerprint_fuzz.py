@@ -6,8 +6,8 @@ runs thousands of new examples (``tox -e nightly``, see docs/internals.md).
 
 from __future__ import annotations
 
-import os
 import math
+import os
 import pickle
 import struct
 import subprocess
