@@ -2,44 +2,107 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from stratum_dask.frontends.sklearn import models
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
+from stratum_dask.frontends.sklearn.cloning import LATE
 from stratum_dask.frontends.sklearn.private import (
     MultimetricScorer,
     PassthroughScorer,
     Scorer,
     routing_enabled,
 )
-from stratum_dask.frontends.skrub import private, steps
+from stratum_dask.frontends.skrub import private, steps, tapes
 from stratum_dask.frontends.skrub.lowering import Learned, Lowering
+from stratum_dask.frontends.skrub.tapes import Tape
 from stratum_dask.frontends.skrub.templates import NotUnderstood, left_to_skrub
 
-__all__ = ["PlanModel"]
+__all__ = ["Plan", "PlanModel"]
 
 _RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+LATE.add(private.XyPipeline)
 
 
 @models.kind(private.XyPipeline)
 def _fit(builder: Builder, pipeline: Any, given: models.Given) -> models.Model | None:
     if given.params.names or routing_enabled():
         return None
-    learned: Learned = {}
-    environment = _with_data(pipeline.environment, given.X, given.y)
+    plan = builder.once(pipeline, Plan)
+    known = {tapes.X: given.X}
+    if isinstance(given.y, Ref):
+        known[tapes.y] = given.y
     try:
-        Lowering(builder, "fit", environment, learned)(pipeline.data_op)
+        learned = plan.fitted(builder, known)
     except Exception as e:  # noqa: BLE001 skrub itself does it, or tells why not
         left_to_skrub(e)
         return None
-    return PlanModel(builder, pipeline, learned) if learned else None
+    return PlanModel(builder, plan, learned) if learned else None
 
 
-def _with_data(environment: Any, X: Ref, y: Any) -> dict[Any, Any]:
-    found = {**environment, private.X_NAME: X}
-    if isinstance(y, Ref):
-        found[private.Y_NAME] = y
-    return found
+class Plan:
+    """A plan, its choices made, lowered once for all the data that it is given.
+
+    Parameters
+    ----------
+    pipeline
+        skrub's estimator.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self.pipeline = pipeline
+        self._learned: Learned = {}
+        self._tapes: dict[tuple[str, bool], tuple[Tape, Ref]] = {}
+        self._fit: tuple[Tape, bool] | None = None
+
+    def fitted(self, builder: Builder, known: Mapping[Ref, Ref]) -> Learned:
+        """What its nodes learn from the data."""
+        with_y = tapes.y in known
+        if self._fit is None or self._fit[1] is not with_y:
+            tape, learned = Tape(builder), Learned()
+            Lowering(tape, "fit", self._environment(with_y), learned)(self._data_op)
+            self._fit, self._learned, self._tapes = (tape, with_y), learned, {}
+        found = self._fit[0].play(builder, known)
+        return {node: found.get(ref, ref) for node, ref in self._learned.items()}
+
+    def evaluated(
+        self, builder: Builder, mode: str, known: Mapping[Ref, Ref], learned: Learned
+    ) -> Ref:
+        """What it evaluates to."""
+        with_y = tapes.y in known
+        pair = self._tapes.get((mode, with_y))
+        if pair is None:
+            tape = Tape(builder)
+            environment = self._environment(with_y)
+            lower = Lowering(tape, mode, environment, dict(self._learned))
+            pair = self._tapes[mode, with_y] = tape, lower.data(lower(self._data_op))
+        tape, last = pair
+        own = {ref: learned[node] for node, ref in self._learned.items()}
+        return tape.play(builder, {**known, **own}).get(last, last)
+
+    @property
+    def _data_op(self) -> Any:
+        return self.pipeline.data_op
+
+    def _environment(self, with_y: bool) -> dict[Any, Any]:
+        found = {**self.pipeline.environment, private.X_NAME: tapes.X}
+        if with_y:
+            found[private.Y_NAME] = tapes.y
+        return found
+
+    @functools.cached_property
+    def scores_itself(self) -> bool:
+        """Whether it has scorers of its own."""
+        from skrub._data_ops._evaluation import find_node
+
+        def scores(each: Any) -> bool:
+            return private.is_kind(each, "Scoring")
+
+        return find_node(self._data_op, scores) is not None
 
 
 class PlanModel(models.Model):
@@ -49,14 +112,15 @@ class PlanModel(models.Model):
     ----------
     builder
         Builds the graph.
-    pipeline
-        skrub's estimator, with its choices made.
+    plan
+        The plan.
     learned
         What its nodes have learned.
     """
 
-    def __init__(self, builder: Builder, pipeline: Any, learned: Learned) -> None:
-        super().__init__(builder, pipeline, next(reversed(learned.values())))
+    def __init__(self, builder: Builder, plan: Plan, learned: Learned) -> None:
+        super().__init__(builder, plan.pipeline, next(reversed(learned.values())))
+        self.plan = plan
         self.learned = learned
         self._whole: Ref | None = None
 
@@ -88,7 +152,7 @@ class PlanModel(models.Model):
     def scored(
         self, scorer: Any, X: Ref, y: Ref | Literal, params: Ref | None
     ) -> Ref | None:
-        if params is not None or self._scores_itself():
+        if params is not None or self.plan.scores_itself:
             return None
         try:
             if _is_default(scorer):
@@ -112,16 +176,6 @@ class PlanModel(models.Model):
             return None
         return self.builder.call(steps.score, what, self._last(), target, *answers)
 
-    def _scores_itself(self) -> bool:
-        from skrub._data_ops._evaluation import find_node
-
-        return (
-            find_node(
-                self.template.data_op, lambda each: private.is_kind(each, "Scoring")
-            )
-            is not None
-        )
-
     def _last(self) -> Ref:
         return self.node
 
@@ -136,9 +190,10 @@ class PlanModel(models.Model):
         raise NotUnderstood(f"a scorer that asks for {asked}")
 
     def _evaluated(self, mode: str, X: Ref, y: Any) -> Ref:
-        environment = _with_data(self.template.environment, X, y)
-        lower = Lowering(self.builder, mode, environment, self.learned)
-        return lower.data(lower(self.template.data_op))
+        known = {tapes.X: X}
+        if isinstance(y, Ref):
+            known[tapes.y] = y
+        return self.plan.evaluated(self.builder, mode, known, self.learned)
 
 
 def _is_default(scorer: Any) -> bool:
