@@ -79,6 +79,7 @@ def _step(spec: Spec, known: Any, *results: Any) -> Any:
         fields = _private(fields)
         state = copy.deepcopy(state)
     else:
+        fields = {**fields, "estimator": copy.deepcopy(fields.get("estimator"))}
         state = {n: copy.copy(v) if n == "estimator_" else v for n, v in state.items()}
     timer = Timer()
     impl = private.blank(spec.kind, fields, state)
