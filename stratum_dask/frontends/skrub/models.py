@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from stratum_dask.frontends.sklearn import models
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
@@ -15,9 +15,9 @@ from stratum_dask.frontends.sklearn.private import (
     Scorer,
     routing_enabled,
 )
-from stratum_dask.frontends.skrub import private, steps, tapes
+from stratum_dask.frontends.skrub import private, steps
 from stratum_dask.frontends.skrub.lowering import Learned, Lowering
-from stratum_dask.frontends.skrub.tapes import Tape
+from stratum_dask.frontends.skrub.tapes import Noted, Tape
 from stratum_dask.frontends.skrub.templates import NotUnderstood, left_to_skrub
 
 __all__ = ["Plan", "PlanModel"]
@@ -33,15 +33,26 @@ def _fit(builder: Builder, pipeline: Any, given: models.Given) -> models.Model |
     if given.params.names or routing_enabled():
         return None
     plan = builder.once(pipeline, Plan)
-    known = {tapes.X: given.X}
+    known = {FITTED.X: given.X}
     if isinstance(given.y, Ref):
-        known[tapes.y] = given.y
+        known[FITTED.y] = given.y
     try:
-        learned = plan.fitted(builder, known)
+        found = plan.fitted(builder, known)
     except Exception as e:  # noqa: BLE001 skrub itself does it, or tells why not
         left_to_skrub(e)
         return None
-    return PlanModel(builder, plan, learned) if learned else None
+    return PlanModel(builder, plan, found) if plan.learned else None
+
+
+class Names(NamedTuple):
+    """What stands for the data while a plan is lowered."""
+
+    X: Ref
+    y: Ref
+
+
+FITTED = Names(Ref("X that is fitted to"), Ref("y that is fitted to"))
+ASKED = Names(Ref("X that is asked about"), Ref("y that is asked about"))
 
 
 class Plan:
@@ -51,47 +62,51 @@ class Plan:
     ----------
     pipeline
         skrub's estimator.
+
+    Attributes
+    ----------
+    learned
+        What its nodes learn: results on the tape.
     """
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
-        self._learned: Learned = {}
-        self._tapes: dict[tuple[str, bool], tuple[Tape, Ref]] = {}
-        self._fit: tuple[Tape, bool] | None = None
+        self.learned = Learned()
+        self._tape: Tape | None = None
+        self._fit: tuple[list[Noted], bool] | None = None
+        self._asked: dict[tuple[str, bool], tuple[list[Noted], Ref]] = {}
 
-    def fitted(self, builder: Builder, known: Mapping[Ref, Ref]) -> Learned:
-        """What its nodes learn from the data."""
-        with_y = tapes.y in known
-        if self._fit is None or self._fit[1] is not with_y:
-            tape, learned = Tape(builder), Learned()
-            Lowering(tape, "fit", self._environment(with_y), learned)(self._data_op)
-            self._fit, self._learned, self._tapes = (tape, with_y), learned, {}
-        found = self._fit[0].play(builder, known)
-        return {node: found.get(ref, ref) for node, ref in self._learned.items()}
+    def fitted(self, builder: Builder, known: Mapping[Ref, Ref]) -> dict[Ref, Ref]:
+        """The results of fitting it, by what stands for them on the tape."""
+        with_y = FITTED.y in known
+        if self._tape is None or self._fit is None or self._fit[1] is not with_y:
+            self._tape = tape = Tape(builder)
+            calls, learned = tape.record(), Learned()
+            environment = self._environment(FITTED, with_y)
+            Lowering(tape, "fit", environment, learned)(self._data_op)
+            self._fit, self.learned, self._asked = (calls, with_y), learned, {}
+        return self._tape.play(self._fit[0], known)
 
-    def evaluated(
-        self, builder: Builder, mode: str, known: Mapping[Ref, Ref], learned: Learned
-    ) -> Ref:
-        """What it evaluates to."""
-        with_y = tapes.y in known
-        pair = self._tapes.get((mode, with_y))
+    def evaluated(self, mode: str, known: Mapping[Ref, Ref]) -> Ref:
+        """What it evaluates to, once it is fitted."""
+        tape, with_y = self._tape, ASKED.y in known
+        assert tape is not None
+        pair = self._asked.get((mode, with_y))
         if pair is None:
-            tape = Tape(builder)
-            environment = self._environment(with_y)
-            lower = Lowering(tape, mode, environment, dict(self._learned))
-            pair = self._tapes[mode, with_y] = tape, lower.data(lower(self._data_op))
-        tape, last = pair
-        own = {ref: learned[node] for node, ref in self._learned.items()}
-        return tape.play(builder, {**known, **own}).get(last, last)
+            calls, environment = tape.record(), self._environment(ASKED, with_y)
+            lower = Lowering(tape, mode, environment, self.learned)
+            pair = self._asked[mode, with_y] = calls, lower.data(lower(self._data_op))
+        calls, last = pair
+        return tape.play(calls, known).get(last, last)
 
     @property
     def _data_op(self) -> Any:
         return self.pipeline.data_op
 
-    def _environment(self, with_y: bool) -> dict[Any, Any]:
-        found = {**self.pipeline.environment, private.X_NAME: tapes.X}
+    def _environment(self, names: Names, with_y: bool) -> dict[Any, Any]:
+        found = {**self.pipeline.environment, private.X_NAME: names.X}
         if with_y:
-            found[private.Y_NAME] = tapes.y
+            found[private.Y_NAME] = names.y
         return found
 
     @functools.cached_property
@@ -114,14 +129,16 @@ class PlanModel(models.Model):
         Builds the graph.
     plan
         The plan.
-    learned
-        What its nodes have learned.
+    found
+        The results of fitting it.
     """
 
-    def __init__(self, builder: Builder, plan: Plan, learned: Learned) -> None:
-        super().__init__(builder, plan.pipeline, next(reversed(learned.values())))
+    def __init__(self, builder: Builder, plan: Plan, found: dict[Ref, Ref]) -> None:
+        self.learned = {i: found.get(r, r) for i, r in plan.learned.items()}
+        last = next(reversed(self.learned.values()))
+        super().__init__(builder, plan.pipeline, last)
         self.plan = plan
-        self.learned = learned
+        self.found = found
         self._whole: Ref | None = None
 
     def whole(self) -> Ref:
@@ -190,10 +207,10 @@ class PlanModel(models.Model):
         raise NotUnderstood(f"a scorer that asks for {asked}")
 
     def _evaluated(self, mode: str, X: Ref, y: Any) -> Ref:
-        known = {tapes.X: X}
+        known = {**self.found, ASKED.X: X}
         if isinstance(y, Ref):
-            known[tapes.y] = y
-        return self.plan.evaluated(self.builder, mode, known, self.learned)
+            known[ASKED.y] = y
+        return self.plan.evaluated(mode, known)
 
 
 def _is_default(scorer: Any) -> bool:

@@ -9,10 +9,11 @@ does not depend on rows.
 ... def twice(x):
 ...     return Done(2 * x)
 >>> builder = Builder({})
->>> tape = Tape(builder)
->>> four = tape.call(twice, tape.call(twice, X))
->>> one = tape.play(builder, {X: builder.data(1)})[four]
->>> other = tape.play(builder, {X: builder.data(10)})[four]
+>>> tape, x = Tape(builder), Ref("x")
+>>> calls = tape.record()
+>>> four = tape.call(twice, tape.call(twice, x))
+>>> one = tape.play(calls, {x: builder.data(1)})[four]
+>>> other = tape.play(calls, {x: builder.data(10)})[four]
 >>> one == other, builder.run["twice"]
 (False, 4)
 """
@@ -20,16 +21,24 @@ does not depend on rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
 
-__all__ = ["Tape", "X", "y"]
+__all__ = ["Noted", "Tape"]
 
 T = TypeVar("T")
 
-X, y = Ref("X of a tape"), Ref("y of a tape")
-"""Stand for the data of a fold."""
+
+class Noted(NamedTuple):
+    """A call of `Builder.call`."""
+
+    made: Ref
+    """Stands for its result."""
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    fit: bool
+    name: str | None
 
 
 class Tape(Builder):
@@ -38,12 +47,13 @@ class Tape(Builder):
     Parameters
     ----------
     builder
-        What does not depend on a fold is built there at once.
+        Where. What does not depend on a fold is built there at once.
     """
 
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
-        self._calls: list[tuple[Ref, Callable[..., Any], Any, bool, str | None]] = []
+        self._calls: list[Noted] = []
+        self._count = 0
 
     def literal(self, obj: Any) -> Literal:
         """See `Builder.literal`."""
@@ -65,12 +75,18 @@ class Tape(Builder):
         name: str | None = None,
     ) -> Ref:
         """See `Builder.call`: a `Ref` that `play` knows the result of."""
-        made = Ref((id(self), len(self._calls)))
-        self._calls.append((made, func, args, fit, name))
+        self._count += 1
+        made = Ref((id(self), self._count))
+        self._calls.append(Noted(made, func, args, fit, name))
         return made
 
-    def play(self, builder: Builder, known: Mapping[Ref, Ref]) -> dict[Ref, Ref]:
-        """Do the calls, in their order.
+    def record(self) -> list[Noted]:
+        """A new list, in which calls are noted from here on."""
+        self._calls = []
+        return self._calls
+
+    def play(self, calls: list[Noted], known: Mapping[Ref, Ref]) -> dict[Ref, Ref]:
+        """Do what has been noted, in its order.
 
         Parameters
         ----------
@@ -79,10 +95,10 @@ class Tape(Builder):
 
         Returns
         -------
-        The same of everything that this tape has made, and that was known before.
+        The same of all results, and of what was known.
         """
         found = dict(known)
-        for made, func, args, fit, name in self._calls:
+        for made, func, args, fit, name in calls:
             values = [found.get(a, a) if type(a) is Ref else a for a in args]
-            found[made] = builder.call(func, *values, fit=fit, name=name)
+            found[made] = self._builder.call(func, *values, fit=fit, name=name)
         return found
