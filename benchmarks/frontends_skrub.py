@@ -130,6 +130,8 @@ def main() -> None:
     skrub = importlib.import_module("stratum" if side == "stratum-ai" else "skrub")
     if side == "stratum-ai":
         skrub.set_config(scheduler=True)
+    elif side != "skrub":  # no side pays for imports
+        importlib.import_module("stratum_dask.skrub")
     with importlib.import_module("skrub").config_context(**_lazily()):
         made = plans(skrub, rows)
         start, before = time.perf_counter(), cpu()

@@ -117,6 +117,8 @@ def join_calibrated_bound(fitted: Any, *answers: Any) -> Any:
 class CalibratedModel(Model):
     """A fitted calibrated classifier, and the classifiers of its folds."""
 
+    binds = True
+
     def __init__(
         self, builder: Builder, template: Any, node: Ref, models: list[Model]
     ) -> None:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from stratum_dask.frontends.sklearn import models, private, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
 from stratum_dask.frontends.sklearn.careful import is_library, pairwise, writes
+from stratum_dask.frontends.sklearn.cloning import LATE, reading
 from stratum_dask.frontends.sklearn.scoring import score
 from stratum_dask.frontends.sklearn.standins import Answers
 from stratum_dask.frontends.sklearn.work import Failed
@@ -50,7 +51,8 @@ class Planned(NamedTuple):
 
 def read(iterable: Iterable[Any]) -> tuple[list[Any], list[Call]]:
     """The calls that ``Parallel`` was given: as they came, and taken apart."""
-    raw = list(iterable)
+    with reading():
+        raw = list(iterable)
     calls = []
     for wrapper, args, kwargs in raw:
         function = private.function_of(wrapper)
@@ -171,6 +173,8 @@ class Planner:
 
 
 def _in_steps(estimator: Any) -> bool:
+    if type(estimator) in LATE:  # kinds of others look after their own steps
+        return not pairwise(estimator)
     return not pairwise(estimator) and not writes(estimator)
 
 

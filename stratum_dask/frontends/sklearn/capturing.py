@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from stratum_dask.frontends.sklearn import finishing, private
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
 from stratum_dask.frontends.sklearn.calls import Call, Capture, Planner
+from stratum_dask.frontends.sklearn.cloning import late
 from stratum_dask.frontends.sklearn.counting import note
 from stratum_dask.frontends.sklearn.search import SharingSearch
 from stratum_dask.graph import Task, reference
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-capture_fit = private.rebound(private.search_fit, {"Parallel": Capture})
+capture_fit = private.rebound(private.search_fit, {"Parallel": Capture, "clone": late})
 
 
 class Job:

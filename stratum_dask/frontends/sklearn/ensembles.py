@@ -60,6 +60,8 @@ def fit_target(builder: Builder, template: Any, given: Given) -> Model | None:
 class EnsembleModel(Model):
     """A fitted voting ensemble, and its members."""
 
+    binds = True
+
     def __init__(
         self, builder: Builder, template: Any, given: Given, members: list[Model]
     ) -> None:

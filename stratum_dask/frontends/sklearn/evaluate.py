@@ -28,6 +28,7 @@ from stratum_dask.frontends.sklearn.calls import (
     replay,
 )
 from stratum_dask.frontends.sklearn.careful import has_callbacks
+from stratum_dask.frontends.sklearn.cloning import own
 from stratum_dask.frontends.sklearn.counting import note
 from stratum_dask.frontends.sklearn.private import Parallel
 from stratum_dask.frontends.sklearn.running import compute, delayed_of, place
@@ -49,21 +50,40 @@ class Sharing(Parallel):
     """
 
     always = False
+    _entered = _started = False
+
+    def __enter__(self) -> Any:
+        # What starts processes, or gets ready to, waits until they are needed.
+        self._entered = True
+        return self
+
+    def __exit__(self, *how: object) -> None:
+        self._entered = False
+        if self._started:
+            self._started = False
+            super().__exit__(*how)
+
+    def _left(self, raw: Iterable[Any]) -> Any:
+        """Leave calls to scikit-learn."""
+        if self._entered and not self._started:
+            super().__enter__()
+            self._started = True
+        return super().__call__(list(own(raw)))
 
     def __call__(self, iterable: Iterable[Any]) -> Any:
         raw, calls = read(iterable)
         if not calls or not understood(calls):
             note(Counter(), Counter(), len(calls))
-            return super().__call__(raw)
+            return self._left(raw)
         where = place(self.n_jobs)
         try:
             builder, planned = plan_all(calls, where.ordered)
         except Exception as e:  # noqa: BLE001 the user's search goes on
             stepped_aside(e)
-            return super().__call__(raw)
+            return self._left(raw)
         if where.local and not self.always and not saves(builder):
             note(Counter(), Counter(), len(calls))
-            return super().__call__(raw)
+            return self._left(raw)
         note(builder.asked, builder.run)
         refs = [node for plan in planned for node in plan.nodes]
         found = iter(compute(delayed_of(builder.graph, refs), where) if refs else ())
@@ -71,7 +91,7 @@ class Sharing(Parallel):
         return told(
             calls,
             results,
-            lambda rest: list(super(Sharing, self).__call__([raw[i] for i in rest])),
+            lambda rest: list(self._left(raw[i] for i in rest)),
         )
 
 

@@ -13,6 +13,7 @@ from sklearn.utils import indexable
 
 from stratum_dask.frontends.sklearn import private
 from stratum_dask.frontends.sklearn.calls import read
+from stratum_dask.frontends.sklearn.cloning import late, own
 from stratum_dask.frontends.sklearn.evaluate import told
 from stratum_dask.frontends.sklearn.work import INSIDE, Done, Failed, task, value
 from stratum_dask.optimizations.purity.declared import pure
@@ -74,7 +75,7 @@ class _Replaying(private.Parallel):
         raw, calls = read(iterable)
         again = super().__call__
         return told(
-            calls, self.results, lambda rest: list(again([raw[i] for i in rest]))
+            calls, self.results, lambda rest: list(again(own(raw[i] for i in rest)))
         )
 
 
@@ -109,7 +110,8 @@ def finish_search(
         if isinstance(rows, Failed) or len(rows) * len(candidates) != len(counts):
             return _fitted(made, value(X), value(y), value(params))
         parallel = _parallel(counts, results)
-        fit = private.rebound(private.search_fit, {"Parallel": parallel})
+        names = {"Parallel": parallel, "clone": late}
+        fit = private.rebound(private.search_fit, names)
         made.cv = rows
         made._run_search = lambda evaluate: evaluate(list(candidates))
         try:
@@ -151,7 +153,8 @@ def finish_call(
         if isinstance(rows, Failed) or len(rows) != len(counts):
             return original(clone(estimator), value(X), value(y), **given)
         given["cv"] = rows
-        run = private.rebound(original, {"Parallel": _parallel(counts, results)})
+        names = {"Parallel": _parallel(counts, results), "clone": late}
+        run = private.rebound(original, names)
         return run(estimator, value(X), value(y), **given)
 
 

@@ -41,6 +41,7 @@ from stratum_dask.frontends.sklearn.capturing import (
     with_data,
 )
 from stratum_dask.frontends.sklearn.careful import number_of_splits
+from stratum_dask.frontends.sklearn.cloning import late
 from stratum_dask.frontends.sklearn.evaluate import understood
 
 __all__ = ["cross_val_predict", "cross_val_score", "cross_validate", "fit"]
@@ -158,7 +159,7 @@ def _call(
     options = {k: v for k, v in options.items() if k not in ("n_jobs", "pre_dispatch")}
     cv = options.get("cv")
     original = getattr(private.validation, name)
-    capture = private.rebound(original, {"Parallel": Capture})
+    capture = private.rebound(original, {"Parallel": Capture, "clone": late})
     calls: list[Call] = []
     splits: Any = None
     if job.known:

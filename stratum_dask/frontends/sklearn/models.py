@@ -24,6 +24,7 @@ __all__ = [
     "fit_transform",
     "is_kind",
     "kind",
+    "parts",
     "transforms",
 ]
 
@@ -57,6 +58,9 @@ class Model:
     node
         The task that gives it.
     """
+
+    binds = False
+    """Whether what `reduced` gives answers about the same data as the whole."""
 
     def __init__(self, builder: Builder, template: Any, node: Ref) -> None:
         self.builder = builder
@@ -131,11 +135,17 @@ def transforms(cls: type) -> Callable[[FitTransform], FitTransform]:
 
 def fit(builder: Builder, estimator: Any, given: Given) -> Model:
     """Fit an estimator."""
-    opened = _FITS.get(type(estimator))
-    if opened is not None and (model := opened(builder, estimator, given)) is not None:
+    model = parts(builder, estimator, given)
+    if model is not None:
         return model
     node = _call(builder, steps.fit, estimator, given)
     return Model(builder, estimator, node)
+
+
+def parts(builder: Builder, estimator: Any, given: Given) -> Model | None:
+    """Fit an estimator in parts; None where it stays whole."""
+    opened = _FITS.get(type(estimator))
+    return None if opened is None else opened(builder, estimator, given)
 
 
 def fit_transform(builder: Builder, estimator: Any, given: Given) -> tuple[Model, Ref]:

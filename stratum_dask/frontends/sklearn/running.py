@@ -10,10 +10,12 @@ from typing import Any
 
 import dask
 import dask.config
+import dask.threaded
 import joblib
 from dask.base import get_scheduler
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
+from dask.local import get_sync
 from threadpoolctl import ThreadpoolController
 
 from stratum_dask.frontends.sklearn.builder import Ref
@@ -89,9 +91,9 @@ def compute(delayed: Delayed, where: Place) -> Any:
     if where.jobs is None:
         return delayed.compute()
     if where.jobs == 1:
-        return delayed.compute(scheduler="sync")
+        return delayed.compute(scheduler=get_sync)
     with _threads_of_libraries(where.jobs):
-        return delayed.compute(scheduler="threads", num_workers=where.jobs)
+        return delayed.compute(scheduler=dask.threaded.get, num_workers=where.jobs)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from sklearn.model_selection import HalvingGridSearchCV as _HalvingGridSearchCV
 from sklearn.model_selection import HalvingRandomSearchCV as _HalvingRandomSearchCV
 from sklearn.model_selection import RandomizedSearchCV as _RandomizedSearchCV
 
+from stratum_dask.frontends.sklearn.cloning import late
 from stratum_dask.frontends.sklearn.evaluate import Sharing
 from stratum_dask.frontends.sklearn.private import (
     BaseSearchCV,
@@ -26,7 +27,7 @@ __all__ = [
 class SharingSearch(BaseSearchCV):
     """A search whose equal steps are done once."""
 
-    fit = rebound(search_fit, {"Parallel": Sharing})
+    fit = rebound(search_fit, {"Parallel": Sharing, "clone": late})
 
 
 class GridSearchCV(_GridSearchCV, SharingSearch):

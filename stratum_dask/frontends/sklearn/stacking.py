@@ -56,6 +56,8 @@ class _Parts(NamedTuple):
 class StackModel(Model):
     """A fitted stack, its members and its final estimator."""
 
+    binds = True
+
     def __init__(
         self,
         builder: Builder,

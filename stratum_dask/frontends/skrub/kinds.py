@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
 
-from stratum_dask.frontends.skrub import private, steps
+from stratum_dask.frontends.skrub import parts, private, steps
 from stratum_dask.frontends.skrub.quiet import label, spares
 from stratum_dask.frontends.skrub.templates import SMALL, NotUnderstood, has_data, refs
 
@@ -116,7 +116,15 @@ def _apply(lower: Lowering, impl: Any) -> Any:
                 fields[name] = lower(getattr(impl, name))
     finally:
         lower.followed -= 1
-    known = None if lower.fits else lower.learned[id(impl)]
+    known = None
+    if lower.fits:
+        made = parts.fitted(lower, impl, estimator, fields, mode)
+        if made is not None:
+            lower.learned[id(impl)] = made
+            return made
+    else:
+        known = lower.learned[id(impl)]
+        known, fields = parts.asked(lower, impl, fields, known, mode)
     made = lower.task(
         "Apply",
         fields,

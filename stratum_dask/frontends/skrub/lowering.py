@@ -15,7 +15,8 @@ from dask.base import is_dask_collection
 from dask.utils import funcname
 from sklearn.base import BaseEstimator, clone
 
-from stratum_dask.frontends.sklearn.builder import Builder, Ref
+from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
+from stratum_dask.frontends.sklearn.models import Model
 from stratum_dask.frontends.skrub import private, steps
 from stratum_dask.frontends.skrub.kinds import OWN
 from stratum_dask.frontends.skrub.quiet import WRITES, functions, is_quiet
@@ -31,8 +32,20 @@ from stratum_dask.graph import Task, reference
 __all__ = ["Learned", "Lowering"]
 
 _WRAPPING = (steps.step_or_raise, steps.learned)
-Learned = dict[int, Ref]
-"""Id of a node -> the task that has fitted it."""
+
+
+class Learned(dict[int, Ref]):
+    """Id of a node -> the task that has fitted it.
+
+    Attributes
+    ----------
+    models
+        Id of a node -> its estimator, where it was fitted in parts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models: dict[int, Model] = {}
 
 
 class Lowering:
@@ -190,19 +203,18 @@ class Lowering:
         mode: str = "fit_transform",
     ) -> Ref:
         """The task of one node, see `steps.Spec`."""
+        spec, results = self.spec(kind, fields, keeps, copies, mode)
+        func = steps.step_or_raise if self.raises else steps.step
+        return self.builder.call(func, spec, known, *results, fit=keeps, name=label)
+
+    def spec(
+        self, kind: str, fields: private.Fields, keeps: bool, copies: bool, mode: str
+    ) -> tuple[Literal, list[Ref]]:
+        """A `steps.Spec` and the results for its slots."""
         results: list[Ref] = []
         filled = template(fields, results)
-        spec = steps.Spec(
-            kind,
-            filled,
-            mode,
-            {},
-            self.followed > 0,
-            keeps,
-            copies,
-            self.settings,
+        followed = self.followed > 0
+        made = steps.Spec(
+            kind, filled, mode, {}, followed, keeps, copies, self.settings
         )
-        func = steps.step_or_raise if self.raises else steps.step
-        return self.builder.call(
-            func, self.builder.literal(spec), known, *results, fit=keeps, name=label
-        )
+        return self.builder.literal(made), results

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from stratum_dask.frontends.sklearn import models
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
+from stratum_dask.frontends.sklearn.cloning import LATE
 from stratum_dask.frontends.sklearn.private import (
     MultimetricScorer,
     PassthroughScorer,
@@ -14,32 +17,107 @@ from stratum_dask.frontends.sklearn.private import (
 )
 from stratum_dask.frontends.skrub import private, steps
 from stratum_dask.frontends.skrub.lowering import Learned, Lowering
+from stratum_dask.frontends.skrub.tapes import Noted, Tape
 from stratum_dask.frontends.skrub.templates import NotUnderstood, left_to_skrub
 
-__all__ = ["PlanModel"]
+__all__ = ["Plan", "PlanModel"]
 
 _RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+LATE.add(private.XyPipeline)
 
 
 @models.kind(private.XyPipeline)
 def _fit(builder: Builder, pipeline: Any, given: models.Given) -> models.Model | None:
     if given.params.names or routing_enabled():
         return None
-    learned: Learned = {}
-    environment = _with_data(pipeline.environment, given.X, given.y)
+    plan = builder.once(pipeline, Plan)
+    known = {FITTED.X: given.X}
+    if isinstance(given.y, Ref):
+        known[FITTED.y] = given.y
     try:
-        Lowering(builder, "fit", environment, learned)(pipeline.data_op)
+        found = plan.fitted(builder, known)
     except Exception as e:  # noqa: BLE001 skrub itself does it, or tells why not
         left_to_skrub(e)
         return None
-    return PlanModel(builder, pipeline, learned) if learned else None
+    return PlanModel(builder, plan, found) if plan.learned else None
 
 
-def _with_data(environment: Any, X: Ref, y: Any) -> dict[Any, Any]:
-    found = {**environment, private.X_NAME: X}
-    if isinstance(y, Ref):
-        found[private.Y_NAME] = y
-    return found
+class Names(NamedTuple):
+    """What stands for the data while a plan is lowered."""
+
+    X: Ref
+    y: Ref
+
+
+FITTED = Names(Ref("X that is fitted to"), Ref("y that is fitted to"))
+ASKED = Names(Ref("X that is asked about"), Ref("y that is asked about"))
+
+
+class Plan:
+    """A plan, its choices made, lowered once for all the data that it is given.
+
+    Parameters
+    ----------
+    pipeline
+        skrub's estimator.
+
+    Attributes
+    ----------
+    learned
+        What its nodes learn: results on the tape.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self.pipeline = pipeline
+        self.learned = Learned()
+        self._tape: Tape | None = None
+        self._fit: tuple[list[Noted], bool] | None = None
+        self._asked: dict[tuple[str, bool], tuple[list[Noted], Ref]] = {}
+
+    def fitted(self, builder: Builder, known: Mapping[Ref, Ref]) -> dict[Ref, Ref]:
+        """The results of fitting it, by what stands for them on the tape."""
+        with_y = FITTED.y in known
+        if self._tape is None or self._fit is None or self._fit[1] is not with_y:
+            self._tape = tape = Tape(builder)
+            calls, learned = tape.record(), Learned()
+            environment = self._environment(FITTED, with_y)
+            Lowering(tape, "fit", environment, learned)(self._data_op)
+            self._fit, self.learned, self._asked = (calls, with_y), learned, {}
+        return self._tape.play(self._fit[0], known)
+
+    def evaluated(self, mode: str, known: Mapping[Ref, Ref]) -> Ref:
+        """What it evaluates to, once it is fitted."""
+        tape, with_y = self._tape, ASKED.y in known
+        assert tape is not None
+        pair = self._asked.get((mode, with_y))
+        if pair is None:
+            calls, environment = tape.record(), self._environment(ASKED, with_y)
+            lower = Lowering(tape, mode, environment, self.learned)
+            pair = self._asked[mode, with_y] = calls, lower.data(lower(self._data_op))
+        calls, last = pair
+        return tape.play(calls, known).get(last, last)
+
+    @property
+    def _data_op(self) -> Any:
+        return self.pipeline.data_op
+
+    def _environment(self, names: Names, with_y: bool) -> dict[Any, Any]:
+        found = {**self.pipeline.environment, private.X_NAME: names.X}
+        if with_y:
+            found[private.Y_NAME] = names.y
+        return found
+
+    @functools.cached_property
+    def scores_itself(self) -> bool:
+        """Whether it has scorers of its own."""
+        from skrub._data_ops._evaluation import find_node
+
+        def scores(each: Any) -> bool:
+            return private.is_kind(each, "Scoring")
+
+        return find_node(self._data_op, scores) is not None
 
 
 class PlanModel(models.Model):
@@ -49,15 +127,18 @@ class PlanModel(models.Model):
     ----------
     builder
         Builds the graph.
-    pipeline
-        skrub's estimator, with its choices made.
-    learned
-        What its nodes have learned.
+    plan
+        The plan.
+    found
+        The results of fitting it.
     """
 
-    def __init__(self, builder: Builder, pipeline: Any, learned: Learned) -> None:
-        super().__init__(builder, pipeline, next(reversed(learned.values())))
-        self.learned = learned
+    def __init__(self, builder: Builder, plan: Plan, found: dict[Ref, Ref]) -> None:
+        self.learned = {i: found.get(r, r) for i, r in plan.learned.items()}
+        last = next(reversed(self.learned.values()))
+        super().__init__(builder, plan.pipeline, last)
+        self.plan = plan
+        self.found = found
         self._whole: Ref | None = None
 
     def whole(self) -> Ref:
@@ -88,7 +169,7 @@ class PlanModel(models.Model):
     def scored(
         self, scorer: Any, X: Ref, y: Ref | Literal, params: Ref | None
     ) -> Ref | None:
-        if params is not None or self._scores_itself():
+        if params is not None or self.plan.scores_itself:
             return None
         try:
             if _is_default(scorer):
@@ -112,16 +193,6 @@ class PlanModel(models.Model):
             return None
         return self.builder.call(steps.score, what, self._last(), target, *answers)
 
-    def _scores_itself(self) -> bool:
-        from skrub._data_ops._evaluation import find_node
-
-        return (
-            find_node(
-                self.template.data_op, lambda each: private.is_kind(each, "Scoring")
-            )
-            is not None
-        )
-
     def _last(self) -> Ref:
         return self.node
 
@@ -136,9 +207,10 @@ class PlanModel(models.Model):
         raise NotUnderstood(f"a scorer that asks for {asked}")
 
     def _evaluated(self, mode: str, X: Ref, y: Any) -> Ref:
-        environment = _with_data(self.template.environment, X, y)
-        lower = Lowering(self.builder, mode, environment, self.learned)
-        return lower.data(lower(self.template.data_op))
+        known = {**self.found, ASKED.X: X}
+        if isinstance(y, Ref):
+            known[ASKED.y] = y
+        return self.plan.evaluated(mode, known)
 
 
 def _is_default(scorer: Any) -> bool:

@@ -13,7 +13,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
 from stratum_dask.frontends.skrub import private, steps
-from stratum_dask.frontends.skrub.lowering import Lowering
+from stratum_dask.frontends.skrub.lowering import Learned, Lowering
 from stratum_dask.frontends.skrub.templates import left_to_skrub
 from stratum_dask.graph import Task, reference
 
@@ -104,7 +104,9 @@ def _evaluated(data_op: Any, environment: Mapping[Any, Any]) -> Delayed:
     key = f"plan-{uuid.uuid4()}"
     config = sklearn.get_config()
     try:
-        lower = Lowering(job.builder, "fit_transform", job.environment, {}, raises=True)
+        lower = Lowering(
+            job.builder, "fit_transform", job.environment, Learned(), raises=True
+        )
         last = reference(lower.data(lower(data_op)).key)
         task = Task(key, steps.result, config, last)
     except Exception as e:  # noqa: BLE001 skrub itself does it, or tells why not
@@ -132,7 +134,9 @@ def evaluated_both(X: Any, y: Any, environment: Mapping[Any, Any]) -> list[Delay
     """X and y, which may have steps in common."""
     job = _Later(environment)
     config = sklearn.get_config()
-    lower = Lowering(job.builder, "fit_transform", job.environment, {}, raises=True)
+    lower = Lowering(
+        job.builder, "fit_transform", job.environment, Learned(), raises=True
+    )
     keys = []
     for name, node in {"X": X, "y": y}.items():
         if node is not None:

@@ -34,6 +34,7 @@ __all__ = [
     "SkrubError",
     "XyPipeline",
     "blank",
+    "caches",
     "cheap_clones",
     "chosen",
     "config_context",
@@ -213,6 +214,12 @@ def configuration() -> Fields:
 
 
 _MATTERS = ("subsampling_seed", "enable_subsampling", "cardinality_threshold")
+
+
+def caches() -> bool:
+    """Whether skrub keeps the fits of plans on disk."""
+    memory = getattr(_data_ops, "_MEMORY", None)
+    return memory is not None and bool(memory.has_memory())
 
 
 def environment_of(data_op: Any, environment: Any = None) -> Fields:

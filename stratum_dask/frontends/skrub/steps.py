@@ -27,7 +27,19 @@ from stratum_dask.optimizations.purity.effects import declare
 from stratum_dask.optimizations.verdict import Effect
 from stratum_dask.tally import NAMED_BY_KEY
 
-__all__ = ["Slot", "Spec", "learned", "raising", "respond", "score", "step", "whole"]
+__all__ = [
+    "Slot",
+    "Spec",
+    "learned",
+    "node",
+    "raising",
+    "respond",
+    "run",
+    "score",
+    "step",
+    "step_whole",
+    "whole",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +83,31 @@ class Spec:
     settings: dict[str, Any]
 
 
-def _step(spec: Spec, known: Any, *results: Any) -> Any:
-    values = [value(result) for result in results]
-    fields = _filled(spec.fields, values)
+def node(spec: Spec, results: Sequence[Any], **more: Any) -> Any:
+    """A node with its fields."""
+    fields = _filled(spec.fields, [value(result) for result in results])
+    return private.blank(spec.kind, {**fields, **more})
+
+
+def run(spec: Spec, impl: Any) -> Any:
+    """Evaluate a node."""
+    with private.config_context(**spec.settings):
+        return private.run(impl, spec.mode, spec.environment, spec.followed)
+
+
+def step_whole(spec: Spec, known: Any, *results: Any) -> Any:
+    """Evaluate a node, see `step`."""
+    fields = _filled(spec.fields, [value(result) for result in results])
     state = known.estimator if isinstance(known, Fitted) else {}
     if spec.copies:
         fields = _private(fields)
         state = copy.deepcopy(state)
     else:
+        fields = {**fields, "estimator": copy.deepcopy(fields.get("estimator"))}
         state = {n: copy.copy(v) if n == "estimator_" else v for n, v in state.items()}
     timer = Timer()
     impl = private.blank(spec.kind, fields, state)
-    with private.config_context(**spec.settings):
-        made = private.run(impl, spec.mode, spec.environment, spec.followed)
+    made = run(spec, impl)
     spent = timer.seconds + sum(map(seconds, results))
     if spec.keeps:
         return Fitted(private.learned(impl), made, spent)
@@ -139,13 +163,13 @@ def raising(func: Callable[..., Any]) -> Callable[..., Any]:
 @task
 def step(spec: Spec, known: Any, *results: Any) -> Any:
     """Evaluate a node; what goes wrong is handed on."""
-    return _step(spec, known, *results)
+    return step_whole(spec, known, *results)
 
 
 @raising
 def step_or_raise(spec: Spec, known: Any, *results: Any) -> Any:
     """Evaluate a node; what goes wrong is raised."""
-    return _step(spec, known, *results)
+    return step_whole(spec, known, *results)
 
 
 for _func in (step, step_or_raise):
