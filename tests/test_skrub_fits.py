@@ -9,12 +9,17 @@ pytest.importorskip("skrub")
 import skrub
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge, SGDRegressor
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import StandardScaler
 
 import stratum_dask
 from stratum_dask.frontends.sklearn.evaluate import Sharing
-from stratum_dask.skrub import lazy_cross_validate, lazy_fit, make_grid_search
+from stratum_dask.skrub import (
+    cross_validate,
+    lazy_cross_validate,
+    lazy_fit,
+    make_grid_search,
+)
 
 LAZY = {"eager_data_ops": False} if "eager_data_ops" in skrub.get_config() else {}
 
@@ -64,6 +69,31 @@ def test_folds_of_a_model_that_draws_start_alike():
     expected = plan(model).skb.cross_validate(**OPTIONS)
     found = lazy_cross_validate(plan(model), **OPTIONS).compute()
     assert found["test_score"].tolist() == expected["test_score"].tolist()
+
+
+@pytest.mark.parametrize("jobs", [None, 1])
+def test_folds_draw_in_the_order_of_skrub(jobs):
+    def found(validate):
+        np.random.seed(0)
+        made = plan(SGDRegressor(max_iter=5, tol=None), StandardScaler())
+        return validate(made, cv=KFold(5), n_jobs=jobs)["test_score"].tolist()
+
+    expected = found(lambda made, **options: made.skb.cross_validate(**options))
+    assert found(cross_validate) == expected
+
+
+def test_splits_that_depend_on_data():
+    with skrub.config_context(**LAZY):
+        data = skrub.var("data", X)
+        marked = data.skb.mark_as_X(
+            cv=GroupKFold(3), split_kwargs={"groups": data["a"].round()}
+        )
+        scaled = marked.skb.apply(StandardScaler())
+        made = scaled.skb.apply(Ridge(), y=skrub.y(Y))
+    found = cross_validate(made, return_learner=True, return_train_score=True)
+    expected = made.skb.cross_validate(return_train_score=True)
+    for name in ("test_score", "train_score"):
+        assert found[name].tolist() == expected[name].tolist()
 
 
 def test_candidates_that_are_left_to_scikit_learn_have_plans_of_their_own():

@@ -214,7 +214,7 @@ def test_lazy_searches_with_probabilities(name, enabled):
             same(later.compute(), expected)
 
 
-@pytest.mark.parametrize("name", sorted({*CLASSIFIERS} - {"no seed"}))
+@pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("kind", ["default", "learners"])
 def test_folds_learn_what_those_of_skrub_learn(name, kind):
     options = {"cv": StratifiedKFold(2), "return_learner": kind == "learners"}

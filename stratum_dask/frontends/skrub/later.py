@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,9 @@ from dask.base import is_dask_collection
 from dask.delayed import Delayed, delayed
 from sklearn.model_selection import check_cv
 
+from stratum_dask.frontends.sklearn import validation
+from stratum_dask.frontends.sklearn.private import rebound
+from stratum_dask.frontends.sklearn.running import place
 from stratum_dask.frontends.skrub import models, private
 from stratum_dask.frontends.skrub.plans import (
     check,
@@ -207,8 +211,20 @@ def cross_validate(
     >>> cross_validate(plan, cv=3)["test_score"].round(2).tolist()
     [0.88, 0.82, 0.79]
     """
-    found: pd.DataFrame = lazy_cross_validate(data_op, environment, **options).compute()
-    return found
+    check(data_op)
+    given = private.environment_of(data_op, environment)
+    if any(map(is_dask_collection, given.values())) or not (
+        place(options.get("n_jobs")).local
+    ):
+        return lazy_cross_validate(data_op, environment, **options).compute()
+    with private.cheap_clones():
+        return _validate(data_op.skb.make_learner(), given, **options)
+
+
+_validate = rebound(
+    private.cross_validate,
+    {"model_selection": SimpleNamespace(cross_validate=validation.cross_validate)},
+)
 
 
 def scored(data_op: Any, environment: Any = None, **options: Any) -> Delayed:

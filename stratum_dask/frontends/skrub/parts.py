@@ -133,6 +133,7 @@ def _adopted(spec: Any, fitted: Any, asked: Any, results: Any) -> Any:
     if impl.estimator_ is not shell:
         raise ValueError("a step that fits another estimator")
     impl.estimator_ = fitted.estimator
+    made = None if made is shell else made  # what ``fit`` returns nobody asks for
     return Fitted(private.learned(impl), made, fitted.seconds + timer.seconds)
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "chosen",
     "config_context",
     "configuration",
+    "cross_validate",
     "default_score",
     "environment_of",
     "environment_to_evaluate",
@@ -96,6 +97,7 @@ try:
     )
     from skrub._data_ops._subsampling import env_with_subsampling as with_subsampling
 
+    cross_validate: Any = _estimator.cross_validate
     DataOp: Any = _data_ops.DataOp
     Apply: Any = _data_ops.Apply
     BaseChoice: Any = _choosing.BaseChoice
