@@ -60,6 +60,10 @@ class Functions:
             return
         known[name] = _Known(there, looks, quiet)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+
     def looks(self, spec: Any) -> bool:
         """Whether the function of a task only looks, as its code shows."""
         if type(spec) is Task and isinstance(spec.func, Isolated):

@@ -140,6 +140,8 @@ class Registry:
         for kind in self._kinds:
             if kind:
                 kind.discard(key)
+        if not self.fingerprints:  # modules keep their functions
+            self.functions.clear()
 
     def find(self, fingerprint: bytes) -> tuple[Key, ...]:
         """The keys that other submissions may use for ``fingerprint``, oldest first."""
@@ -177,6 +179,7 @@ class Registry:
         """Forget everything."""
         self.fingerprints.clear()
         self._keys.clear()
+        self.functions.clear()
         for facts in self._by_key:
             facts.clear()
         for kind in self._kinds:

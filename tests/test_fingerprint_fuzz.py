@@ -68,6 +68,9 @@ def same(a: Any, b: Any) -> bool:
         if isinstance(x, dict):
             return compare(list_of(x), list_of(y))
         if isinstance(x, (set, frozenset)):
+            if {type(i) for i in x} <= {int, float, bool, complex}:
+                # their order is the same in every process, and can be read
+                return compare(tuple(x), tuple(y))
             return {(type(i), i) for i in x} == {(type(i), i) for i in y}
         if isinstance(x, Box):
             return compare(x.content, y.content)
@@ -341,6 +344,7 @@ def test_two_values_agree_exactly_when_they_are_the_same(a: Any, b: Any) -> None
 
 @profile
 @given(values)
+@example({-2, -1, 0, 1, 2})
 @example([float("nan")] * 2)
 @example([float("nan"), float("nan")])
 def test_a_copy_agrees_exactly_when_it_is_the_same(a: Any) -> None:

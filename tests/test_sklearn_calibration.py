@@ -75,11 +75,15 @@ def test_a_calibrated_one_is_scikit_learns_to_the_bit(name):
     assert_equal_models(*CASES[name])
 
 
+def needs(method):
+    methods = CalibratedClassifierCV._parameter_constraints["method"][0].options
+    if method not in methods:
+        pytest.skip("an older scikit-learn")
+
+
 @pytest.mark.parametrize("target", [y, THREE], ids=["two", "three"])
 def test_temperatures(target):
-    methods = CalibratedClassifierCV._parameter_constraints["method"][0].options
-    if "temperature" not in methods:
-        pytest.skip("an older scikit-learn")
+    needs("temperature")
     assert_equal_models(calibrated(method="temperature"), X, target)
 
 
@@ -187,6 +191,7 @@ def test_with_metadata_routing():
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 def test_a_target_in_a_column_is_warned_of_as_often(method):
+    needs(method)
     model = CalibratedClassifierCV(GaussianNB(), cv=2, method=method)
     target = (y == "yes").astype(int)[:, None]
 

@@ -20,8 +20,8 @@ def encode(obj: Any) -> tuple[dict[str, Any], memoryview] | None:
     >>> array = np.arange(6).reshape(2, 3).T
     >>> meta, data = encode(array)
     >>> again = decode(meta, bytearray(data))
-    >>> (again == array).all(), again.flags.f_contiguous, again.flags.writeable
-    (np.True_, True, True)
+    >>> bool((again == array).all()), again.flags.f_contiguous, again.flags.writeable
+    (True, True, True)
     """
     import numpy as np
 
