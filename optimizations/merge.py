@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import ClassVar
 
 from stratum_dask.graph import (
@@ -17,7 +17,7 @@ from stratum_dask.graph import (
     roots,
 )
 from stratum_dask.optimizations.alone import alone
-from stratum_dask.optimizations.objects import come_apart, doubles, made_by
+from stratum_dask.optimizations.objects import come_apart, doubles, made_by, names_met
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
@@ -59,11 +59,14 @@ class Merge(Rule):
         kept = _kept(submission)
         if not kept:
             return None
+        apart = names_met(submission)
+        if apart and not (kept := _without(submission, kept, apart)):
+            return None
         ours = None
         if submission.by_reference:
             ours = alone(submission, kept)
             if ours.keys:
-                kept = _kept(submission, ours.keys)
+                kept = _without(submission, _kept(submission, ours.keys), apart)
         gone = {k: t for k, t in kept.items() if k != t}
         lives = kept.keys() - gone.keys()
         aliases = roots(graph)
@@ -158,6 +161,14 @@ def _kept(
             if known != key or live.get(fingerprints[key]) == key:
                 kept[key] = known
     return _rooted(submission, kept)
+
+
+def _without(
+    submission: Submission, kept: dict[Key, Key], works: Container[bytes]
+) -> dict[Key, Key]:
+    """``kept`` without what computes one of ``works``."""
+    known = submission.fingerprints
+    return {k: t for k, t in kept.items() if known[k] not in works}
 
 
 def _rooted(submission: Submission, kept: dict[Key, Key]) -> dict[Key, Key]:

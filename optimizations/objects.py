@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
-from stratum_dask.graph import Alias, DataNode, Graph, Key, TaskRef
+from stratum_dask.graph import Alias, DataNode, Graph, Key, TaskRef, roots
 from stratum_dask.optimizations.handing import handed_on
 from stratum_dask.optimizations.submission import Submission
 
-__all__ = ["come_apart", "doubles", "made_by"]
+__all__ = ["come_apart", "doubles", "made_by", "names_met"]
 
 
 def doubles(
@@ -72,10 +72,12 @@ def come_apart(
         return set()
 
     def left(key: Key) -> Key:
+        seen: set[Key] = set()
         while True:
             key = aliases.get(key, key)
-            if key in copies:
+            if key in copies or key in seen:  # what lives may stand for its own input
                 return key
+            seen.add(key)
             below = handed_on(graph.get(key))
             if key in gone:
                 key = gone[key]
@@ -93,6 +95,42 @@ def come_apart(
             maker = made_by(graph, aliases, name)
             if objects.setdefault(maker, left(name)) != left(name):
                 found.add(submission.fingerprints[maker])
+    return found
+
+
+def names_met(submission: Submission) -> set[bytes]:
+    """Work that is not merged: some task gets one object of it under two names.
+
+    And one that is handed on was asked for, or one of the names is that of a fused task that only hands
+    on what it takes, and has its fingerprint.
+    """
+    found: set[bytes] = set()
+    if not submission.encoder.hands_on:  # each object has one name
+        return found
+    graph, works = submission.tasks, submission.fingerprints
+    aliases = roots(graph)
+
+    def hands_on(key: Key) -> bool:
+        node = graph.get(key)
+        return node is not None and any(
+            works[d] == works[key] for d in node.dependencies
+        )
+
+    asked = {aliases.get(key, key) for key in submission.outputs}
+    asked_for = {works[key] for key in asked if hands_on(key)}
+    for node in graph.values():
+        names = {aliases.get(d, d) for d in node.dependencies}
+        if len(names) < 2:
+            continue
+        met: dict[bytes, list[Key]] = {}
+        for name in names:
+            met.setdefault(works[name], []).append(name)
+        for work, keys in met.items():
+            if len(keys) > 1 and any(
+                hands_on(key) and (work in asked_for or handed_on(graph[key]) is None)
+                for key in keys
+            ):
+                found.add(work)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from operator import add, neg
 
@@ -436,3 +437,55 @@ def test_names_of_one_object_that_were_asked_for_stay_its_names(
         by_reference=by_reference,
         renames_outputs=renames_outputs,
     )
+
+
+def written(x, y):
+    x.append(1)
+    return list(y)
+
+
+@pytest.mark.parametrize("func", [which_are_one, written])
+@pytest.mark.parametrize(
+    "outputs",
+    [["a1", "b1", "a4"], ["a0", "b4", "a2"], ["a0", "b4", "b2"], ["a4", "b4"]],
+)
+@pytest.mark.parametrize("make", ["data", "task"])
+def test_two_pipelines_of_which_each_hands_on_its_own_object(func, outputs, make):
+    graph = {}
+    for name in "ab":
+        first = f"{name}0"
+        graph |= {
+            first: DataNode(first, [0]) if make == "data" else Task(first, loads),
+            f"{name}1": Task(f"{name}1", identity, R(first)),
+            f"{name}2": Task(f"{name}2", identity, R(first)),
+            f"{name}4": Task(f"{name}4", func, R(first), R(f"{name}1")),
+        }
+    compared(graph, outputs)
+
+
+@pytest.mark.parametrize("func", [which_are_one, written])
+@pytest.mark.parametrize("outputs", ["z", "za"])
+def test_a_fused_identity_hands_on_the_very_object(func, outputs):
+    inner = Task("f", identity, R("a")), Task("i", identity, R("f"))
+    graph = {
+        "a": Task("a", loads),
+        "i": Task.fuse(*inner, key="i"),
+        "z": Task("z", func, R("i"), R("a")),
+    }
+    compared(graph, outputs)
+
+
+def compared(graph, outputs):
+    """With the plugin as without it, in public functions of Dask."""
+    found = []
+    for enabled in (False, True):
+        with dask.config.set({"stratum.enabled": enabled}):
+            found.append(repr(dask.get(copy.deepcopy(graph), list(outputs))))
+    assert found[0] == found[1]
+
+
+def test_what_lives_under_the_key_of_an_identity_is_no_endless_search():
+    graph = {"a": DataNode("a", [0]), "b": Task("b", identity, R("a"))}
+    work = Submission(graph, frozenset("b")).fingerprints["b"]
+    s = Submission(graph, frozenset("b"), live={work: "b"})
+    assert optimize(s, configured(("unfuse", "merge", "isolate"))) == {}
