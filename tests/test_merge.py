@@ -489,3 +489,19 @@ def test_what_lives_under_the_key_of_an_identity_is_no_endless_search():
     work = Submission(graph, frozenset("b")).fingerprints["b"]
     s = Submission(graph, frozenset("b"), live={work: "b"})
     assert optimize(s, configured(("unfuse", "merge", "isolate"))) == {}
+
+
+def is_inside(items, one):
+    return [item is one for item in items]
+
+
+def test_an_identity_of_a_list_hands_on_what_it_holds():
+    items = List(R("a"), R("a"))
+    items.key = "items"
+    graph = {
+        "a": Task("a", loads),
+        "items": items,
+        "same": Task("same", identity, R("items")),
+        "z": Task("z", is_inside, R("same"), R("a")),
+    }
+    compared(graph, "z")
