@@ -62,7 +62,7 @@ def learn(
     else:
         new = [k for k in graph if k in tasks and k not in known and k in fingerprints]
     reusable = new
-    if verdicts or new is not graph or not _only_tasks(submission):
+    if verdicts or new is not graph or set(map(type, graph.values())) != {Task}:
         reusable = [k for k in new if isinstance(graph[k], Task) and k not in verdicts]
     registry.add(new, fingerprints, reusable)
     for kind in (submission.lookers, submission.copies, foreseen.harmless):
@@ -72,14 +72,6 @@ def learn(
             registry.private.pop(key, None)
     registry.passing.update(k for k in foreseen.passing if k in tasks)
     _edges(registry, tasks, submission, new)
-
-
-def _only_tasks(submission: Submission) -> bool:
-    """Whether each node of a graph calls something."""
-    encoder = submission.encoder
-    if submission.tasks is submission.original and not encoder.holds_objects:
-        return not encoder.hands_on  # as nearly always
-    return all(isinstance(node, Task) for node in submission.tasks.values())
 
 
 def _edges(
