@@ -101,8 +101,8 @@ def come_apart(
 def names_met(submission: Submission) -> set[bytes]:
     """Work that is not merged: some task gets one object of it under two names.
 
-    And one that is handed on was asked for, or one of the names is that of a fused task that only hands
-    on what it takes, and has its fingerprint.
+    And one that is handed on was asked for, or one of the names is that of a fused
+    task that only hands on what it takes, and has its fingerprint.
     """
     found: set[bytes] = set()
     if not submission.encoder.hands_on:  # each object has one name

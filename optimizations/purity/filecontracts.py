@@ -80,11 +80,7 @@ class Reads(NamedTuple):
 
     def _placed(self, call: Call) -> bool:
         """Whether it may read in a place that the path does not tell."""
-        given = [call.get(name, position) for name, position in self.places]
-        return any(
-            v is not MISSING and not (isinstance(v, Lit) and v.value is None)
-            for v in given
-        )
+        return not all(_is_none(call.get(name, at)) for name, at in self.places)
 
 
 _ARCHIVES = "numpy.load"
@@ -143,6 +139,11 @@ def _seen(value: object) -> bool:
     return type(value) is str or type(value) in PATHS
 
 
+def _is_none(value: object) -> bool:
+    """Whether an argument is not given, or is None."""
+    return value is MISSING or (isinstance(value, Lit) and value.value is None)
+
+
 class Only(NamedTuple):
     """Harmless only for certain values of a parameter: ``input="content"``."""
 
@@ -175,7 +176,6 @@ class OnlyWithout(NamedTuple):
         return refuse(f"{self.what} writes a file")
 
     def check(self, call: Call) -> Outcome:
-        given = [call.get(name, 0) for name in self.params]
-        if all(v is MISSING or (isinstance(v, Lit) and v.value is None) for v in given):
+        if all(_is_none(call.get(name, 0)) for name in self.params):
             return Outcome()
         return Outcome(self.loose)
