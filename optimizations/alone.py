@@ -59,7 +59,6 @@ def alone(submission: Submission, kept: Mapping[Key, Key]) -> Alone:
         return Alone(frozenset(graph), frozenset(wanted), {}, {})
     below = _below(graph, lent, twins.copied | twins.made)
     made = twins.made | keys | below
-    made |= _handing(submission, twins.copied - made)
     copied, originals = _copied(submission, twins.copied - made, made)
     keys |= twins.copied | made
     return Alone(frozenset(keys), frozenset(wanted), copied, originals)
@@ -117,27 +116,3 @@ def _copied(
         if target is not None:
             found.update(dict.fromkeys(group, target))
     return found, originals
-
-
-def _handing(submission: Submission, copied: AbstractSet[Key]) -> set[Key]:
-    """All that only hand on a result that may be a copy: they have the very object.
-
-    A copy of one would wait for itself.
-    """
-    if not submission.encoder.hands_on:
-        return set()
-    graph, fingerprints = submission.tasks, submission.fingerprints
-    works = {fingerprints[key] for key in copied}
-    found: set[Key] = set()
-    for key in graph:
-        work = fingerprints[key]
-        stack = [key] if work in works else []
-        while stack:
-            node = graph.get(stack.pop())
-            if node is not None:
-                below = [d for d in node.dependencies if fingerprints[d] == work]
-                stack += below
-                if not copied.isdisjoint(below):
-                    found.add(key)
-                    break
-    return found

@@ -53,7 +53,7 @@ class Flow:
         self._users = _users(graph, self.aliases)
         self._effects: dict[Key, Effect] = {}
         self._user_classes: bool | None = None
-        outputs = {submission.replaced.get(k, k) for k in submission.outputs}
+        outputs = set(map(submission.home, submission.outputs))
         self.outputs = {self.aliases.get(k, k) for k in outputs | submission.outputs}
         # Beyond this much looking around, suspect everybody: being careful costs
         # time, and being wrong costs more.

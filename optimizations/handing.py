@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stratum_dask.graph import Task, is_identity
+from stratum_dask.graph import Alias, Key, Task, TaskRef, is_identity, subgraph
 
-__all__ = ["handed_on"]
+__all__ = ["handed_on", "passed_on"]
 
 
 def handed_on(node: object) -> Any:
@@ -26,3 +26,36 @@ def handed_on(node: object) -> Any:
         return None
     given = (*node.args, *node.kwargs.values())
     return given[0] if len(given) == 1 else None
+
+
+def passed_on(node: object) -> Key | None:
+    """The key whose very result ``node`` is another name of, if it is one.
+
+    An alias is, an identity, and a fused task all of whose parts are.
+
+    Examples
+    --------
+    >>> from stratum_dask.graph import TaskRef, identity
+    >>> one, two = Task("y", identity, TaskRef("x")), Task("z", identity, TaskRef("y"))
+    >>> passed_on(one), passed_on(Task.fuse(one, two, key="z"))
+    ('x', 'x')
+    >>> passed_on(Task("y", abs, TaskRef("x")))
+    """
+    while True:
+        if isinstance(node, TaskRef):
+            return node.key
+        if type(node) is Alias:
+            return node.target
+        if type(node) is not Task:
+            return None
+        below = handed_on(node)
+        if below is None:
+            if (parts := subgraph(node)) is None:
+                return None
+            key, below = parts.output, None
+            while key in parts.inner and key not in parts.inputs:
+                if (target := passed_on(parts.inner[key])) is None:
+                    return None
+                key = target
+            below = parts.inputs.get(key)
+        node = below

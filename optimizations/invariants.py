@@ -22,7 +22,7 @@ def broken(submission: Submission, before: Graph, after: Graph) -> str | None:
     """
     live = set(submission.live.values())
     for key in submission.outputs & before.keys() - after.keys() - live:
-        if submission.replaced.get(key, key) not in after.keys() | live:
+        if submission.home(key) not in after.keys() | live:
             return f"the requested key {key!r} is gone"
     outside = {d for node in before.values() for d in node.dependencies}
     allowed = after.keys() | live | (outside - before.keys())
@@ -57,8 +57,8 @@ def _changed(submission: Submission, after: Graph) -> str | None:
     for key, fingerprint in submission.fingerprints.items():
         if key in after and now[key] != fingerprint:
             return f"task {key!r} does not compute what it computed before"
-    for key in submission.outputs & submission.replaced.keys():
-        target = submission.replaced[key]
+    for key in submission.outputs:
+        target = submission.home(key)
         if target in after and now[target] != submission.fingerprints[key]:
             return f"{target!r} does not compute what the requested {key!r} is"
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from stratum_dask.graph import (
@@ -17,7 +17,7 @@ from stratum_dask.graph import (
     roots,
 )
 from stratum_dask.optimizations.alone import alone
-from stratum_dask.optimizations.objects import come_apart, doubles, made_by, names_met
+from stratum_dask.optimizations.objects import direct, doubles, spelled_out
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
@@ -55,18 +55,17 @@ class Merge(Rule):
     needs: ClassVar[tuple[str, ...]] = ("isolate",)
 
     def apply(self, submission: Submission) -> Graph | None:
-        graph = submission.tasks
+        before = submission.tasks
+        graph = submission.tasks = direct(submission)
         kept = _kept(submission)
         if not kept:
-            return None
-        apart = names_met(submission)
-        if apart and not (kept := _without(submission, kept, apart)):
+            submission.tasks = before
             return None
         ours = None
         if submission.by_reference:
             ours = alone(submission, kept)
             if ours.keys:
-                kept = _without(submission, _kept(submission, ours.keys), apart)
+                kept = _kept(submission, ours.keys)
         gone = {k: t for k, t in kept.items() if k != t}
         lives = kept.keys() - gone.keys()
         aliases = roots(graph)
@@ -75,37 +74,19 @@ class Merge(Rule):
         if ours is not None and ours.copied:
             gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
             copies.update(ours.copied)
-        named: set[Key] = set()
-        for key in submission.outputs:
-            # What an alias stands for cannot be handed out under two names.
-            root = aliases.get(key, key)
-            if root in gone and (root != key or not submission.renames_outputs):
-                named.add(root)
-        copies |= named
-        if copies and submission.encoder.hands_on:
-            for key in list(gone):
-                source = made_by(graph, aliases, key)
-                if source == key or source not in copies:
-                    continue
-                copies.discard(key)  # the same object, so one copy
-                if key in named:
-                    del gone[key]
-                    new[key] = graph[key]
-                    users.append(key)
-                else:
-                    gone[key] = source
-        while works := come_apart(submission, users, gone, copies, aliases):
-            for key in [k for k in gone if submission.fingerprints[k] in works]:
-                del gone[key]
-                copies.discard(key)
-                new[key] = graph[key]
-                users.append(key)
+        named: dict[Key, Key] = {}
+        asked = {aliases.get(key, key) for key in submission.outputs}
+        if submission.renames_outputs:
+            named = {k: aliases[k] for k in submission.outputs & aliases.keys()}
+        else:
+            copies |= asked & gone.keys()
         submission.unmerged = graph
+        submission.named = named
         submission.copies = {k: gone[k] for k in copies}
         submission.replaced = {k: t for k, t in gone.items() if k not in copies}
         replaced = submission.replaced
-        for key in lives:
-            del new[key]  # it lives under this very key
+        for key in lives | named.keys():
+            del new[key]  # it lives under this very key, or is handed out by another
         for key in copies:
             new[key] = Task(key, Isolated(identity, (0,)), reference(gone[key]))
         for key in users:
@@ -114,8 +95,10 @@ class Merge(Rule):
         if ours is not None:
             for key, source in ours.originals.items():
                 new[key] = rekey(graph[source], key, replaced)
+        if graph is not before and not submission.by_reference:
+            new = spelled_out(new, before)
         if submission.live or (ours is not None and ours.keys):
-            wanted = {replaced.get(k, k) for k in submission.outputs}
+            wanted = set(map(submission.home, submission.outputs))
             if ours is not None:
                 wanted |= ours.wanted
             new = cull(new, wanted)
@@ -144,9 +127,7 @@ def _kept(
         first = dict(zip(reversed(works), reversed(graph), strict=True))
         first.update((fingerprints[key], key) for key in reversed(asked))
         pairs = zip(graph, map(first.__getitem__, works), strict=True)
-        return _rooted(
-            submission, {k: target for k, target in pairs if k is not target}
-        )
+        return {k: target for k, target in pairs if k is not target}
     stays: dict[bytes, Key] = dict(live)
     for key in asked:
         stays.setdefault(fingerprints[key], key)
@@ -160,42 +141,6 @@ def _kept(
             known = stay(fingerprints[key], key)
             if known != key or live.get(fingerprints[key]) == key:
                 kept[key] = known
-    return _rooted(submission, kept)
-
-
-def _without(
-    submission: Submission, kept: dict[Key, Key], works: Container[bytes]
-) -> dict[Key, Key]:
-    """``kept`` without what computes one of ``works``."""
-    known = submission.fingerprints
-    return {k: t for k, t in kept.items() if known[k] not in works}
-
-
-def _rooted(submission: Submission, kept: dict[Key, Key]) -> dict[Key, Key]:
-    """``kept``, where no task stays that only hands on the result of one that goes.
-
-    It has the fingerprint of that one, and would wait for itself.
-    """
-    if not submission.encoder.hands_on:
-        return kept
-    graph, fingerprints = submission.tasks, submission.fingerprints
-    moved: dict[Key, Key] = {}
-    for target in set(kept.values()).difference(submission.live.values()):
-        root, at = target, target
-        work = fingerprints[target]
-        while (node := graph.get(at)) is not None:
-            below = [d for d in node.dependencies if fingerprints[d] == work]
-            if not below:
-                break
-            at = below[0]
-            if kept.get(at) == target:
-                root = at
-        if root != target:
-            moved[target] = root
-    if moved:
-        kept = {k: moved.get(t, t) for k, t in kept.items()} | moved
-        for root in moved.values():
-            del kept[root]
     return kept
 
 

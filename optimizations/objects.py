@@ -1,14 +1,83 @@
-"""Which keys are names of one object, so that a merge may not make it two, or two one."""
+"""Which keys are names of one object, so that a merge may not make it two, or two one.
+
+Dask gives results other keys by aliases, and by tasks that compute nothing. Their
+object is the same one under all its keys. Taken for tasks of their own they would be
+merged with each other, wait for themselves, or become copies of what they are: before
+a merge they are taken out of the graph, and what was asked for under such a key is an
+alias.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from stratum_dask.graph import Alias, DataNode, Graph, Key, TaskRef, roots
-from stratum_dask.optimizations.handing import handed_on
+from stratum_dask.graph import (
+    Alias,
+    DataNode,
+    Graph,
+    Key,
+    Task,
+    identity,
+    reference,
+    rekey,
+)
+from stratum_dask.optimizations.handing import passed_on
 from stratum_dask.optimizations.submission import Submission
 
-__all__ = ["come_apart", "doubles", "made_by", "names_met"]
+__all__ = ["direct", "doubles", "spelled_out"]
+
+
+def direct(submission: Submission) -> Graph:
+    """The graph where each task takes a result from the very task that makes it.
+
+    Examples
+    --------
+    >>> from stratum_dask.graph import as_graph
+    >>> graph = as_graph({"a": (list, "ab"), "b": (identity, "a"), "x": (len, "b")})
+    >>> graph = direct(Submission(graph, frozenset({"x"})))
+    >>> list(graph), sorted(graph["x"].dependencies)
+    (['a', 'x'], ['a'])
+    """
+    graph, works = submission.tasks, submission.fingerprints
+    handing = submission.encoder.hands_on
+    if not handing and not any(type(node) is Alias for node in graph.values()):
+        return graph
+    below: dict[Key, Key] = {}
+    for key, node in graph.items():
+        source = passed_on(node) if node._dependencies else None
+        # A task that must run elsewhere, say, is no mere name.
+        if source is not None and (type(node) is Alias or works[source] == works[key]):
+            below[key] = source
+    if not below:
+        return graph
+    names: dict[Key, Key] = {}
+    for key in below:
+        root = key
+        while root in below:
+            root = below[root]
+        names[key] = root
+    stay = {*submission.outputs, *submission.live.values()}
+    new: Graph = {}
+    for key, node in graph.items():
+        if key not in names:
+            apart = names.keys().isdisjoint(node._dependencies)
+            new[key] = node if apart else rekey(node, key, names)
+        elif key in stay:
+            new[key] = Alias(key, names[key])
+    return new
+
+
+def spelled_out(graph: Graph, before: Graph) -> Graph:
+    """``graph`` with tasks for what was a task ``before`` and became an alias.
+
+    An alias that was asked for costs a scheduler more than a task does.
+    """
+    return {
+        key: Task(key, identity, reference(node.target))
+        if type(node) is Alias and type(before.get(key)) is Task
+        else node
+        for key, node in graph.items()
+    }
 
 
 def doubles(
@@ -29,109 +98,13 @@ def doubles(
         objects = {aliases.get(d, d) for d in node.dependencies}
         if len({gone.get(d, d) for d in objects}) == len(objects) or not _tells(node):
             continue
-        known: dict[Key, dict[Key, Key]] = {}
+        known: dict[Key, list[Key]] = {}
         for one in sorted(objects, key=lambda d: d in gone):
-            names = known.setdefault(gone.get(one, one), {})
-            names.setdefault(made_by(graph, aliases, one), one)
+            known.setdefault(gone.get(one, one), []).append(one)
         for target, names in known.items():
-            stays = target if target in names else next(iter(names))
-            copies.update(
-                maker if maker in gone else name
-                for maker, name in names.items()
-                if maker != stays
-            )
+            stays = target if target in names else names[0]
+            copies.update(name for name in names if name != stays)
     return copies
-
-
-def made_by(graph: Graph, aliases: Mapping[Key, Key], key: Key) -> Key:
-    """The task that made the object of ``key``: an identity hands on the very object."""
-    while True:
-        key = aliases.get(key, key)
-        below = handed_on(graph.get(key))
-        if type(below) is TaskRef:
-            key = below.key
-        elif type(below) is Alias:
-            key = below.target
-        else:  # a container of results is an object of its own
-            return key
-
-
-def come_apart(
-    submission: Submission,
-    users: Iterable[Key],
-    gone: Mapping[Key, Key],
-    copies: Container[Key],
-    aliases: Mapping[Key, Key],
-) -> set[bytes]:
-    """Fingerprints of objects that a task got twice, and would get two copies of.
-
-    One of its names was asked for and must stay, where others are merged away.
-    """
-    graph = submission.tasks
-    if not submission.encoder.hands_on:  # each object has one name
-        return set()
-
-    def left(key: Key) -> Key:
-        seen: set[Key] = set()
-        while True:
-            key = aliases.get(key, key)
-            if key in copies or key in seen:  # what lives may stand for its own input
-                return key
-            seen.add(key)
-            below = handed_on(graph.get(key))
-            if key in gone:
-                key = gone[key]
-            elif type(below) is TaskRef:
-                key = below.key
-            elif type(below) is Alias:
-                key = below.target
-            else:
-                return key
-
-    found: set[bytes] = set()
-    for key in users:
-        objects: dict[Key, Key] = {}
-        for name in graph[key].dependencies:
-            maker = made_by(graph, aliases, name)
-            if objects.setdefault(maker, left(name)) != left(name):
-                found.add(submission.fingerprints[maker])
-    return found
-
-
-def names_met(submission: Submission) -> set[bytes]:
-    """Work that is not merged: some task gets one object of it under two names.
-
-    And one that is handed on was asked for, or one of the names is that of a fused
-    task that only hands on what it takes, and has its fingerprint.
-    """
-    found: set[bytes] = set()
-    if not submission.encoder.hands_on:  # each object has one name
-        return found
-    graph, works = submission.tasks, submission.fingerprints
-    aliases = roots(graph)
-
-    def hands_on(key: Key) -> bool:
-        node = graph.get(key)
-        return node is not None and any(
-            works[d] == works[key] for d in node.dependencies
-        )
-
-    asked = {aliases.get(key, key) for key in submission.outputs}
-    asked_for = {works[key] for key in asked if hands_on(key)}
-    for node in graph.values():
-        names = {aliases.get(d, d) for d in node.dependencies}
-        if len(names) < 2:
-            continue
-        met: dict[bytes, list[Key]] = {}
-        for name in names:
-            met.setdefault(works[name], []).append(name)
-        for work, keys in met.items():
-            if len(keys) > 1 and any(
-                hands_on(key) and (work in asked_for or handed_on(graph[key]) is None)
-                for key in keys
-            ):
-                found.add(work)
-    return found
 
 
 def _tells(node: object) -> bool:

@@ -76,7 +76,7 @@ class Reuse(Rule):
         new = dict(graph)
         for key in chosen:
             new[key] = Task(key, offers[key].get)
-        return cull(new, {submission.replaced.get(k, k) for k in submission.outputs})
+        return cull(new, set(map(submission.home, submission.outputs)))
 
 
 def _lost(submission: Submission) -> set[Key]:
@@ -108,7 +108,7 @@ def _inputs_first(graph: Graph, stack: list[Key]) -> Iterator[Key]:
 
 def _chosen(submission: Submission, offers: dict[Key, Offer]) -> list[Key]:
     graph = submission.tasks
-    wanted = [submission.replaced.get(key, key) for key in submission.outputs]
+    wanted = [submission.home(key) for key in submission.outputs]
     lives = {key: fingerprint for fingerprint, key in submission.live.items()}
     fingerprints, stored = {**lives, **submission.fingerprints}, submission.stored
 

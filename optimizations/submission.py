@@ -78,6 +78,8 @@ class Submission:
         The graph that computes what is ``loaded``, should it not come.
     replaced
         Key that is computed no more -> key that has its result.
+    named
+        Output that was only another name of a result -> key of the task it is of.
     copies
         Key that is a private copy of an equal result -> key it is copied from.
     handed_out
@@ -121,6 +123,7 @@ class Submission:
     loaded: dict[Key, bytes] = field(default_factory=dict)
     remade: Graph = field(default_factory=dict)
     replaced: dict[Key, Key] = field(default_factory=dict)
+    named: dict[Key, Key] = field(default_factory=dict)
     copies: dict[Key, Key] = field(default_factory=dict)
     handed_out: dict[Key, Key] = field(default_factory=dict)
     unmerged: Graph = field(default_factory=dict)
@@ -151,6 +154,17 @@ class Submission:
             graph = self.tasks
             self.original = {key: graph[key] for key in works if key in graph}
             self.tasks = self.original
+
+    def home(self, output: Key) -> Key:
+        """The key of the rewritten graph that has the result of ``output``."""
+        key = self.named.get(output, output)
+        return self.replaced.get(key, key)
+
+    def names(self) -> dict[Key, Key]:
+        """Key that is not there any more, or may not be handed out -> key that is."""
+        found = {**self.replaced, **self.handed_out}
+        found.update((k, found.get(root, root)) for k, root in self.named.items())
+        return found
 
     def inside(self) -> dict[Key, dict[Key, bytes]]:
         """Fingerprints inside fused tasks, one of each that are equal as a whole."""

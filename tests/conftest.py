@@ -124,9 +124,6 @@ KNOWN_DEFECTS = {
     "options of libraries that were set anew while a result lives": (
         "test_display_option_of_pandas_is_that_of_now",
     ),
-    "what is merged with an identity of itself counts as shared": (
-        "test_an_identity_of_a_list_hands_on_what_it_holds",
-    ),
     "on a cluster isolated tasks do not see each other's writes": (
         "test_persisted_list_on_one_worker_shows_what_a_later_task_wrote",
         "test_ordered_reader_on_one_worker_sees_the_write",

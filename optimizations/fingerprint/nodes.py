@@ -35,7 +35,7 @@ from stratum_dask.optimizations.fingerprint.same import (
     together,
 )
 from stratum_dask.optimizations.fingerprint.values import Encoder
-from stratum_dask.optimizations.handing import handed_on
+from stratum_dask.optimizations.handing import handed_on, passed_on
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Effect, Refused, Role, Verdict
@@ -264,14 +264,9 @@ class NodeFingerprints:
                 depth -= 1
             else:
                 source = graph.get(key)
-                if (below := handed_on(source)) is not None:
-                    source = below
-            if isinstance(source, TaskRef):
-                key = source.key
-            elif type(source) is Alias:
-                key = source.target
-            else:
+            if (below := passed_on(source)) is None:
                 break
+            key = below
         return depth, key
 
     def _subgraph(self, node: GraphNode, found: Mapping[Key, bytes]) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from stratum_dask.graph import (
+    CONTAINERS,
     Alias,
     DataNode,
     Graph,
@@ -228,6 +229,8 @@ class TaskFingerprints(NodeFingerprints):
 
 def _copied(node: GraphNode) -> Any:
     """What ``node`` is a private copy of, if the `Merge` rule made it one."""
-    if isinstance(node, Task) and type(node.func) is Isolated:
-        return node.args[0] if is_identity(node.func.func) else None
-    return None
+    if not isinstance(node, Task) or type(node.func) is not Isolated:
+        return None
+    if not is_identity(node.func.func) or type(node.args[0]) in CONTAINERS:
+        return None  # a container is made here, and of what is private
+    return node.args[0]

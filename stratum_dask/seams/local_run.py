@@ -54,8 +54,7 @@ def run(
     if in_process:
         tasks = _timed(submission, seconds)
     try:
-        names = {**submission.replaced, **submission.handed_out}
-        found = get(tasks, _rename(result, names), *args, **kwargs)
+        found = get(tasks, _rename(result, submission.names()), *args, **kwargs)
         found = _apart(found, result, submission)
     except (InputWritten, Uncopyable) as e:
         warnings.warn(
@@ -118,8 +117,8 @@ def _apart(found: Any, result: Any, submission: Submission) -> Any:
     The copies are made here, after everything ran, and not by tasks: where a task
     has written into a result that is also an output, the user sees it written.
     """
-    replaced = {**submission.replaced, **submission.handed_out}
-    aliases = roots(submission.original)
+    replaced = submission.names()
+    aliases = roots(submission.unmerged)
     # What two keys of one task stand for is one object in plain Dask, too.
     task = {k: aliases.get(k, k) for k in submission.outputs}
     if not any(k in replaced for k in task.values()):

@@ -192,7 +192,7 @@ class _Run:
             said=lambda: annotated.roles(graph, get_annotations()),
         )
         self.tasks = self.original if done is None else done.tasks
-        self.names = {} if done is None else {**done.replaced, **done.handed_out}
+        self.names = {} if done is None else done.names()
         self._learn(outputs)
 
     def _learn(self, outputs: frozenset[Key]) -> None:
