@@ -14,6 +14,7 @@ from stratum_dask.graph import (
     Key,
     Task,
     execute_subgraph,
+    is_identity,
     is_plain,
     roots,
     subgraph,
@@ -92,9 +93,9 @@ class Flow:
         if type(node) is not Task or type(node.func) is not types.FunctionType:
             return False
         func = node.func
-        return func is not execute_subgraph and (
-            self._submission.encoder.effect(func) is Effect.WRITE
-        )
+        if func is execute_subgraph or is_identity(func):
+            return False
+        return self._submission.encoder.effect(func) is Effect.WRITE
 
     def _operators(self) -> Effect:
         """What operators may do here, whose work depends on the classes they meet."""
@@ -160,7 +161,9 @@ def effect_of(
     if (parts := subgraph(node)) is not None:
         found = parts.inner.values()
         return max(effect_of(submission, n, meets_users) for n in found)
-    effect = _of_call(submission, node, meets_users)
+    effect = Effect.ALIAS
+    if not is_identity(node.func):
+        effect = _of_call(submission, node, meets_users)
     for a in (*node.args, *node.kwargs.values()):
         if effect is Effect.WRITE:
             break

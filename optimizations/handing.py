@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from stratum_dask.graph import Alias, Key, Task, TaskRef, is_identity, subgraph
+from stratum_dask.graph import (
+    CONTAINERS,
+    Alias,
+    Key,
+    Task,
+    TaskRef,
+    is_identity,
+    subgraph,
+)
 
-__all__ = ["handed_on", "passed_on"]
+__all__ = ["handed_on", "is_container", "passed_on"]
 
 
 def handed_on(node: object) -> Any:
@@ -26,6 +34,11 @@ def handed_on(node: object) -> Any:
         return None
     given = (*node.args, *node.kwargs.values())
     return given[0] if len(given) == 1 else None
+
+
+def is_container(node: object) -> bool:
+    """Whether a node only puts results into a list, a tuple, a set or a dict."""
+    return type(node) in CONTAINERS or type(handed_on(node)) in CONTAINERS
 
 
 def passed_on(node: object) -> Key | None:

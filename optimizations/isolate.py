@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 from stratum_dask.graph import Graph, Key, Task, called, with_func
 from stratum_dask.optimizations.fingerprint.same import references
 from stratum_dask.optimizations.flow import Flow
+from stratum_dask.optimizations.keeping import Kept, Meeting
 from stratum_dask.optimizations.late import Late
+from stratum_dask.optimizations.meeting import Relatives, meet_themselves
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
@@ -54,21 +56,32 @@ class Isolate(Rule):
         flow = Flow(submission, graph)
         shared |= _written_elsewhere(submission, flow)
         touched = Touched(flow)
+        returning: dict[Key, list[Kept]] = {}
+        meeting: dict[Key, list[Kept]] = {}
         if submission.by_reference:
-            writes = {c for k in diverging for c in flow.users(k) if touched.by(c)}
-            if (handed_out := hand_out(submission, diverging, writes)) is not None:
+            apart = Relatives(flow, {}).apart
+            alone = {k: went for k, went in diverging.items() if apart(k)}
+            writes = {c for k in alone for c in flow.users(k) if touched.by(c)}
+            if (handed_out := hand_out(submission, alone, writes)) is not None:
                 graph = handed_out
                 flow = Flow(submission, graph)
                 touched = Touched(flow)
+            met = meet_themselves(submission, flow, graph, shared)
+            submission.held, returning, meeting = met
+            shared |= met.held.keys()
+        held = submission.held
         wanted: dict[Key, set[Key]] = {}
         opened: dict[Key, set[Key]] = {}
         new = dict(graph)
         for key in shared:
-            consumers = set(flow.users(key)).difference(submission.copies)
+            consumers = set(flow.users(key)).difference(submission.copies, held)
             writing = {c for c in consumers if touched.by(c)}
             submission.lookers |= consumers - writing
             for consumer in writing:
                 wanted.setdefault(consumer, set()).add(key)
+        relatives = Relatives(flow, wanted)
+        for consumer, keys in wanted.items():
+            wanted[consumer] = {*keys, *relatives.of(consumer, keys)}
         remade = _remade(shared & graph.keys(), flow)
         for key in remade:
             for consumer in set(flow.users(key)).difference(submission.copies):
@@ -84,7 +97,10 @@ class Isolate(Rule):
             looks = consumer in wanted and _looks(submission, func)
             if consumer in opened:
                 func = Opened(func, places(node, opened[consumer], flow.aliases))
-            watched = consumer in wanted and late is not None and late.reader(consumer)
+            read = kept = False
+            if consumer in wanted and late is not None:
+                read, kept = late.reader(consumer), consumer in returning
+            watched = read or kept
             if watched and consumer in remade:
                 # It calls again with what it got, which it has not written into.
                 func = Shareable(func)
@@ -93,12 +109,22 @@ class Isolate(Rule):
                 submission.isolated[consumer] = frozenset(keys)
                 if watched:
                     submission.watched.add(consumer)
-                cls = Watched if watched else Isolated
-                func = cls(func, places(node, keys, flow.aliases), looks=looks)
+                which = places(node, keys, flow.aliases)
+                if watched:
+                    ways = tuple(returning.get(consumer, ()))
+                    func = Watched(func, which, looks, read, ways)
+                else:
+                    func = Isolated(func, which, looks=looks)
             if not watched and consumer in remade:
                 # Outermost: what is called again takes new handles.
                 func = Shareable(func)
             new[consumer] = with_func(node, func)
+        submission.watched |= meeting.keys()
+        for consumer in meeting:
+            node = called(consumer, new[consumer])
+            new[consumer] = with_func(
+                node, Meeting(node.func, tuple(meeting[consumer]))
+            )
         return new
 
 

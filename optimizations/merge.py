@@ -17,7 +17,7 @@ from stratum_dask.graph import (
     roots,
 )
 from stratum_dask.optimizations.alone import alone
-from stratum_dask.optimizations.objects import direct, doubles, spelled_out
+from stratum_dask.optimizations.objects import consist, direct, doubles, spelled_out
 from stratum_dask.optimizations.private import Isolated
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
@@ -74,8 +74,11 @@ class Merge(Rule):
         if ours is not None and ours.copied:
             gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
             copies.update(ours.copied)
-        named: dict[Key, Key] = {}
         asked = {aliases.get(key, key) for key in submission.outputs}
+        for key in consist(submission, gone, copies, asked):
+            new[key] = graph[key]
+            users.append(key)
+        named: dict[Key, Key] = {}
         if submission.renames_outputs:
             named = {k: aliases[k] for k in submission.outputs & aliases.keys()}
         else:

@@ -9,7 +9,8 @@ alias.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from stratum_dask.graph import (
     Alias,
@@ -21,7 +22,8 @@ from stratum_dask.graph import (
     reference,
     rekey,
 )
-from stratum_dask.optimizations.handing import passed_on
+from stratum_dask.optimizations.flow import Flow
+from stratum_dask.optimizations.handing import is_container, passed_on
 from stratum_dask.optimizations.submission import Submission
 
 __all__ = ["direct", "doubles", "spelled_out"]
@@ -105,6 +107,83 @@ def doubles(
             stays = target if target in names else names[0]
             copies.update(name for name in names if name != stays)
     return copies
+
+
+def consist(
+    submission: Submission,
+    gone: dict[Key, Key],
+    copies: set[Key],
+    asked: AbstractSet[Key],
+) -> list[Key]:
+    """Take back merges of tasks that hand on results of which there are copies.
+
+    A copy of a list would hold copies: two lists of one frame are two lists, and hold
+    one frame. And of two pipelines whose lists are merged, both have the frame that is
+    in the list, and not an equal one.
+
+    Parameters
+    ----------
+    submission
+        The graph, without other names of its results.
+    gone, copies
+        Merged keys, and those of them that stay as copies: what is found is removed,
+        and what has to be a copy then is added.
+    asked
+        Keys whose results go to the user.
+    """
+    graph = submission.tasks
+    stay: list[Key] = []
+    if submission.by_reference:  # the user sees what is in a list
+        stay = [k for k in asked & gone.keys() - copies if is_container(graph[k])]
+    if not copies and not stay:
+        return stay
+    flow = Flow(submission, graph)
+
+    def differ(key: Key, target: Key) -> bool:
+        return _mapped(flow, key, gone, copies) != _mapped(flow, target, gone, copies)
+
+    found = stay
+    while True:
+        found = found + [key for key in copies if flow.handed_on(key)]
+        if submission.by_reference:
+            found += [
+                key
+                for key, target in gone.items()
+                if key not in copies
+                and target in graph
+                and flow.handed_on(key)
+                and differ(key, target)
+                and _meet_later(flow, key)
+            ]
+        if not found:
+            return stay
+        copies.difference_update(found)
+        found = [key for key in found if gone.pop(key, None) is not None]
+        stay = stay + [key for key in found if key not in stay]
+        copies.update(doubles(graph, found, gone, flow.aliases))
+        found = []
+
+
+def _mapped(
+    flow: Flow, key: Key, gone: Mapping[Key, Key], copies: Container[Key]
+) -> set[Key]:
+    return {d if d in copies else gone.get(d, d) for d in flow.inputs(key)}
+
+
+def _meet_later(flow: Flow, key: Key) -> bool:
+    """Whether the result of ``key`` meets what it may hold, in a task or at the user."""
+
+    def handing_on(k: Key) -> list[Key]:
+        return [user for user in flow.users(k) if flow.handed_on(user)]
+
+    down, held = flow.reach([key], handing_on), set(flow.inputs(key))
+    if down is None or not (
+        flow.outputs.isdisjoint(down) or flow.outputs.isdisjoint(held)
+    ):
+        return True
+    others = {k for d in down for u in flow.users(d) for k in flow.inputs(u)} - down
+    above = flow.reach(others, flow.handed_on)
+    return above is None or not above.isdisjoint(held)
 
 
 def _tells(node: object) -> bool:

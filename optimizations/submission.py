@@ -84,6 +84,8 @@ class Submission:
         Key that is a private copy of an equal result -> key it is copied from.
     handed_out
         Output -> key of the private copy that the user gets for it.
+    held
+        Key whose result may hold shared ones, or parts of them, as they are -> which.
     unmerged
         The graph before the merge.
     isolated
@@ -126,6 +128,7 @@ class Submission:
     named: dict[Key, Key] = field(default_factory=dict)
     copies: dict[Key, Key] = field(default_factory=dict)
     handed_out: dict[Key, Key] = field(default_factory=dict)
+    held: dict[Key, set[Key]] = field(default_factory=dict)
     unmerged: Graph = field(default_factory=dict)
     isolated: dict[Key, frozenset[Key]] = field(default_factory=dict)
     watched: set[Key] = field(default_factory=set)

@@ -105,7 +105,7 @@ def meet(submission: Submission, lent: Lent) -> Twins | None:
         if budget < 0:
             return None
         times = Counter(fingerprints[k] for k in above)
-        inner = {fingerprints[k] for k in above.keys() - direct}
+        inner = {fingerprints[k] for held in above.values() for k in held}
         twins = {k for k in above if times[fingerprints[k]] > 1}
         if not any(fingerprints[k] in inner for k in twins):
             continue

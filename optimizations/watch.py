@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 from dask.utils import funcname
 
 from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.keeping import InputWritten, Kept, keeps
 from stratum_dask.optimizations.private import Isolated, privates
 from stratum_dask.optimizations.verdict import Refused
 
 __all__ = ["InputWritten", "Watched"]
 
 
-class InputWritten(Exception):
-    """A task wrote into an input that its own pipeline reads again later.
+class Watched(Isolated):
+    """An isolated function that tells what its program would miss.
 
-    With the input shared among pipelines, the later reader would have missed the
-    write. The seam that catches this runs the graph again as plain Dask would.
+    Parameters
+    ----------
+    func, which, looks
+        See `Isolated`.
+    late
+        Whether somebody reads its inputs afterwards, so that it must not write.
+    kept
+        Is told if it hands on an input.
     """
 
+    __slots__ = ("kept", "late")
 
-class Watched(Isolated):
-    """An isolated function that tells when it has written into its inputs."""
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        which: tuple[int | str, ...],
+        looks: bool = False,
+        late: bool = True,
+        kept: tuple[Kept, ...] = (),
+    ) -> None:
+        super().__init__(func, which, looks=looks)
+        self.late = late
+        self.kept = kept
 
-    __slots__ = ()
+    def _parts(self) -> tuple[Any, ...]:
+        return self.func, self.which, self.looks, self.late, self.kept
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._may_look(args, kwargs):
+        if not self.kept and self._may_look(args, kwargs):
             return super().__call__(*args, **kwargs)
         given = list(args)
         shared = [kwargs[at] if isinstance(at, str) else args[at] for at in self.which]
@@ -39,15 +58,18 @@ class Watched(Isolated):
             else:
                 given[at] = handle
         watched = [h for h, o in zip(handles, shared, strict=True) if h is not o]
-        before = [_content(handle) for handle in watched]
+        before = [_content(handle) for handle in watched] if self.late else []
         result = self.func(*given, **kwargs)
-        for handle, content in zip(watched, before, strict=True):
+        for handle, content in zip(watched, before, strict=self.late):
             # What has no content that we can read is taken for written.
             if content is None or content != _content(handle):
                 raise InputWritten(
                     f"{funcname(self.func)} wrote into an input that another task of "
                     "its program reads afterwards (let it work on a copy)"
                 )
+        if self.kept and keeps(result, watched):
+            for kept in self.kept:
+                kept.by(id(self))
         return result
 
 

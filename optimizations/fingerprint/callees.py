@@ -11,6 +11,7 @@ from stratum_dask.optimizations.fingerprint.functions import encode_callee
 from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.fingerprint.reading import Reading, reading, versions
 from stratum_dask.optimizations.fingerprint.values import Encoder
+from stratum_dask.optimizations.keeping import Meeting
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Effect, Refused, Role
@@ -94,7 +95,9 @@ class Callees:
 
     def _look_up(self, func: Callable[..., Any]) -> Callee | Refused:
         given = func
-        while isinstance(func, Isolated | Opened | Shareable):  # by a client, say
+        while isinstance(
+            func, Isolated | Meeting | Opened | Shareable
+        ):  # by a client, say
             func = func.func
         try:
             code = encode_callee(func, self.encoder)

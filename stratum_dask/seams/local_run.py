@@ -14,11 +14,12 @@ from dask.core import flatten
 
 from stratum_dask import reporting
 from stratum_dask.errors import StratumWarning
-from stratum_dask.graph import Graph, Key, Task, as_graph, cull, roots, with_func
+from stratum_dask.graph import Graph, Key, Task, as_graph, cull, with_func
 from stratum_dask.optimizations import Submission
-from stratum_dask.optimizations.private import Uncopyable, privates
+from stratum_dask.optimizations.private import Uncopyable
 from stratum_dask.optimizations.watch import InputWritten
 from stratum_dask.seams import annotations as annotated
+from stratum_dask.seams.apart import apart
 from stratum_dask.seams.processes import given
 from stratum_dask.seams.rewrite import rewrite
 
@@ -55,7 +56,7 @@ def run(
         tasks = _timed(submission, seconds)
     try:
         found = get(tasks, _rename(result, submission.names()), *args, **kwargs)
-        found = _apart(found, result, submission)
+        found = apart(found, result, submission)
     except (InputWritten, Uncopyable) as e:
         warnings.warn(
             f"{e}. The tasks of this computation could not be shared; they run again "
@@ -109,40 +110,3 @@ class _Timed:
         result = self.func(*args, **kwargs)
         self.seconds[self.key] = time.perf_counter() - start
         return result
-
-
-def _apart(found: Any, result: Any, submission: Submission) -> Any:
-    """Give every output an object of its own, as its pipeline had before.
-
-    The copies are made here, after everything ran, and not by tasks: where a task
-    has written into a result that is also an output, the user sees it written.
-    """
-    replaced = submission.names()
-    aliases = roots(submission.unmerged)
-    # What two keys of one task stand for is one object in plain Dask, too.
-    task = {k: aliases.get(k, k) for k in submission.outputs}
-    if not any(k in replaced for k in task.values()):
-        return found
-    rank: dict[Key, int] = {}
-    taken: dict[Key, int] = {}
-    for key in flatten(result) if isinstance(result, list) else [result]:
-        if task[key] not in rank:
-            target = replaced.get(task[key], task[key])
-            rank[task[key]] = taken[target] = taken.get(target, -1) + 1
-    # The first duplicates of all outputs belong together, and so on: what was one
-    # object in two outputs of a pipeline stays one object.
-    memos: dict[int, dict[int, Any]] = {}
-    done: dict[Key, Any] = {}
-
-    def copied(key: Any, value: Any) -> Any:
-        if isinstance(key, list):
-            return tuple(copied(k, v) for k, v in zip(key, value, strict=True))
-        key = task[key]
-        if not rank[key]:
-            return value
-        if key not in done:
-            memo = memos.setdefault(rank[key], {})
-            (done[key],) = privates([value], memo)
-        return done[key]
-
-    return copied(result, found)

@@ -193,6 +193,7 @@ class _Run:
         )
         self.tasks = self.original if done is None else done.tasks
         self.names = {} if done is None else done.names()
+        self.held = {} if done is None else done.held
         self._learn(outputs)
 
     def _learn(self, outputs: frozenset[Key]) -> None:
@@ -219,7 +220,7 @@ class _Run:
             StratumWarning,
             stacklevel=4,
         )
-        self.tasks, self.names = self.original, {}
+        self.tasks, self.names, self.held = self.original, {}, {}
         self.results.clear()
         self.errors.clear()
         self._learn(self.outputs)
@@ -245,9 +246,11 @@ class _Run:
                 self._execute(top)
                 check()
         value = self.results[key]
-        if key in self.given and output in self.names:
+        objects = {key, *self.held.get(key, ())}
+        shared = output in self.names or key in self.held
+        if shared and not self.given.isdisjoint(objects):
             (value,) = privates([value], {})
-        self.given.add(key)
+        self.given |= objects
         return value
 
     def _execute(self, key: Key) -> None:
