@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import BaseEstimator
 
 from stratum_dask.frontends.skrub import parts, private, steps
+from stratum_dask.frontends.skrub.alike import UnlikeError, alike, own_inside
 from stratum_dask.frontends.skrub.quiet import label, spares
 from stratum_dask.frontends.skrub.templates import SMALL, NotUnderstood, has_data, refs
 
@@ -95,12 +96,16 @@ def _concat(lower: Lowering, impl: Any) -> Any:
 
 def _applied(lower: Lowering, impl: Any) -> Any:
     lower(impl.target)
+    if own_inside(_unfitted(lower, impl.target._skrub_impl)):
+        raise UnlikeError("a fitted estimator, whose methods may write into it")
     fitted = lower.learned[id(impl.target._skrub_impl)]
     return lower.builder.call(steps.learned, fitted, "estimator_")
 
 
 def _apply(lower: Lowering, impl: Any) -> Any:
     estimator = lower(impl.estimator) if lower.fits else None
+    if not alike(estimator):  # skrub fits it where it stands
+        raise UnlikeError(f"a {type(estimator).__name__} as an estimator")
     last = estimator if lower.fits else _unfitted(lower, impl)
     mode = lower.mode
     if mode not in impl.supported_modes(last):

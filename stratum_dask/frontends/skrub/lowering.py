@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, clone
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
 from stratum_dask.frontends.sklearn.models import Model
 from stratum_dask.frontends.skrub import private, steps
+from stratum_dask.frontends.skrub.alike import UnlikeError, alike
 from stratum_dask.frontends.skrub.kinds import OWN
 from stratum_dask.frontends.skrub.quiet import WRITES, functions, is_quiet
 from stratum_dask.frontends.skrub.templates import (
@@ -115,11 +116,19 @@ class Lowering:
     # -- values ------------------------------------------------------------
 
     def _estimator(self, estimator: Any) -> Any:
+        self._checked(estimator)
         params = {k: self(v) for k, v in estimator.get_params().items()}
         made = clone(estimator)
         results = {k: v for k, v in params.items() if refs(v)}
         made.set_params(**{k: v for k, v in params.items() if k not in results})
+        self._checked(made)  # what was chosen for its parameters
         return steps.Parameters(made, results) if results else made
+
+    @staticmethod
+    def _checked(estimator: Any) -> None:
+        if not alike(estimator):
+            name = type(estimator).__name__
+            raise UnlikeError(f"a {name}, which could tell its copies apart")
 
     def data(self, made: Any) -> Ref:
         """A value as a result in the graph."""
@@ -162,6 +171,8 @@ class Lowering:
             return self.task(kind, fields, label, copies=not is_quiet(fields["func"]))
         if kind == "CallMethod":
             method = str(fields["method_name"])
+            if isinstance(fields["obj"], BaseEstimator | steps.Parameters):
+                raise UnlikeError("an estimator that is asked by itself")
             writes = method in WRITES or bool(fields["kwargs"].get("inplace"))
             handed = [*functions(fields["args"]), *functions(fields["kwargs"])]
             copies = writes or not all(map(is_quiet, handed))

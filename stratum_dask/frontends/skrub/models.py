@@ -16,6 +16,7 @@ from stratum_dask.frontends.sklearn.private import (
     routing_enabled,
 )
 from stratum_dask.frontends.skrub import private, steps
+from stratum_dask.frontends.skrub.alike import UnlikeError
 from stratum_dask.frontends.skrub.lowering import Learned, Lowering
 from stratum_dask.frontends.skrub.tapes import Noted, Tape
 from stratum_dask.frontends.skrub.templates import NotUnderstood, left_to_skrub
@@ -38,6 +39,8 @@ def _fit(builder: Builder, pipeline: Any, given: models.Given) -> models.Model |
         known[FITTED.y] = given.y
     try:
         found = plan.fitted(builder, known)
+    except UnlikeError as e:
+        raise models.LeftError from e
     except Exception as e:  # noqa: BLE001 skrub itself does it, or tells why not
         left_to_skrub(e)
         return None

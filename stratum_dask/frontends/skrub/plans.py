@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import sklearn
@@ -116,10 +117,26 @@ def _evaluated(data_op: Any, environment: Mapping[Any, Any]) -> Delayed:
             name: reference(job.builder.data(value).key)
             for name, value in job.environment.items()
         }
-        whole = data_op.skb.clone()
+        whole = _Snapshot(drop_preview_data=True).run(data_op)
         task = Task(key, _whole, whole, list(names), *names.values())
     job.builder.graph[key] = task
     return job.delayed(key)
+
+
+class _Snapshot(private.Cloner):
+    """Clones a plan for later, as ``.skb.clone()``, but keeps what its nodes share.
+
+    Two nodes that draw from one `RandomState` still do.
+    """
+
+    def run(self, data_op: Any) -> Any:
+        self._memo: dict[int, Any] = {}
+        return super().run(data_op)
+
+    def handle_value(self, value: Any) -> Generator[Any, Any, Any]:
+        if hasattr(value, "get_params"):
+            return (yield from super().handle_value(value))
+        return copy.deepcopy(value, self._memo)
 
 
 def _whole(data_op: Any, names: list[Any], *values: Any) -> Any:

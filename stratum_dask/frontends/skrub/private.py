@@ -27,6 +27,7 @@ __all__ = [
     "Apply",
     "BaseChoice",
     "ChoiceMatch",
+    "Cloner",
     "DataOp",
     "Fields",
     "ParamSearch",
@@ -85,6 +86,7 @@ try:
         _choosing,
         _data_ops,
         _estimator,
+        _evaluation,
         _skrub_namespace,
         _utils,
     )
@@ -102,6 +104,7 @@ try:
     Apply: Any = _data_ops.Apply
     BaseChoice: Any = _choosing.BaseChoice
     ChoiceMatch: Any = _choosing.Match
+    Cloner: Any = _evaluation._Cloner
     XyPipeline: Any = _estimator._XyPipeline
     SharedDict: Any = _estimator._SharedDict
     # Until 0.8 a search without scoring= has none.

@@ -19,6 +19,7 @@ WRITES = frozenset(
     words("""
     append extend insert add update pop popitem clear remove discard sort reverse
     setdefault fill put resize setflags partition itemset
+    fit fit_transform fit_predict partial_fit set_params set_output
     """)
 )
 """Methods that write into their object."""

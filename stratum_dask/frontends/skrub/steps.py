@@ -11,6 +11,7 @@ from typing import Any
 import sklearn
 
 from stratum_dask.frontends.sklearn.standins import Answers
+from stratum_dask.frontends.sklearn.watching import Watch
 from stratum_dask.frontends.sklearn.work import (
     Done,
     Failed,
@@ -97,29 +98,37 @@ def run(spec: Spec, impl: Any) -> Any:
 
 def step_whole(spec: Spec, known: Any, *results: Any) -> Any:
     """Evaluate a node, see `step`."""
-    fields = _filled(spec.fields, [value(result) for result in results])
+    values = [value(result) for result in results]
+    template = dict(spec.fields)
+    estimator, given = template.pop("estimator", None), {}
+    if isinstance(estimator, Parameters):
+        estimator, given = estimator.estimator, _filled(estimator.given, values)
+    fields = _filled(template, values)
+    if spec.copies:
+        fields, given = privates([fields, given])
+    fields["estimator"] = _cloned(estimator, given)
     state = known.estimator if isinstance(known, Fitted) else {}
     if spec.copies:
-        fields = _private(fields)
         state = copy.deepcopy(state)
     else:
-        fields = {**fields, "estimator": copy.deepcopy(fields.get("estimator"))}
         state = {n: copy.copy(v) if n == "estimator_" else v for n, v in state.items()}
+    watch = Watch(state) if spec.copies and state else Watch()
     timer = Timer()
     impl = private.blank(spec.kind, fields, state)
     made = run(spec, impl)
+    watch.check()
     spent = timer.seconds + sum(map(seconds, results))
     if spec.keeps:
         return Fitted(private.learned(impl), made, spent)
     return Done(made, spent, seconds(known))
 
 
-def _private(fields: dict[str, Any]) -> dict[str, Any]:
-    memo: dict[int, Any] = {}
-    return {
-        name: copy.deepcopy(v) if name == "estimator" else privates([v], memo)[0]
-        for name, v in fields.items()
-    }
+def _cloned(estimator: Any, given: dict[str, Any]) -> Any:
+    """What skrub makes of an estimator before it is fitted."""
+    if not isinstance(estimator, sklearn.base.BaseEstimator):
+        return estimator
+    made = sklearn.base.clone(estimator)
+    return made.set_params(**given) if given else made
 
 
 def _filled(template: Any, values: Sequence[Any]) -> Any:
@@ -134,9 +143,7 @@ def _filled(template: Any, values: Sequence[Any]) -> Any:
         parts = (template.start, template.stop, template.step)
         return slice(*[_filled(v, values) for v in parts])
     if kind is Parameters:
-        made = sklearn.base.clone(template.estimator)
-        made.set_params(**_filled(template.given, values))
-        return made
+        return _cloned(template.estimator, _filled(template.given, values))
     return template
 
 
