@@ -13,7 +13,12 @@ from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.frontends.sklearn import models, private, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
-from stratum_dask.frontends.sklearn.careful import is_library, pairwise, writes
+from stratum_dask.frontends.sklearn.careful import (
+    clones_itself,
+    is_library,
+    pairwise,
+    writes,
+)
 from stratum_dask.frontends.sklearn.cloning import LATE, reading
 from stratum_dask.frontends.sklearn.scoring import score
 from stratum_dask.frontends.sklearn.standins import Answers
@@ -151,13 +156,16 @@ class Planner:
 
     def _estimator(self, given: dict[str, Any]) -> Any:
         """The estimator of a candidate; None where it is left to scikit-learn."""
-        parameters = given.get("parameters")
+        estimator, parameters = given["estimator"], given.get("parameters")
+        once = self.builder.once
+        if type(estimator) not in LATE and once(estimator, clones_itself):
+            return None
         if parameters is None:
-            return given["estimator"] if _in_steps(given["estimator"]) else None
+            return estimator if _in_steps(estimator) else None
         known = self._estimators.get(id(parameters))
         if known is None:
             try:
-                made = self._made(given["estimator"], parameters)
+                made = self._made(estimator, parameters)
             except Exception:  # noqa: BLE001 scikit-learn will raise it again
                 made = None
             known = self._estimators[id(parameters)] = parameters, made
@@ -166,7 +174,8 @@ class Planner:
     @staticmethod
     def _made(estimator: Any, parameters: Any) -> Any:
         cls = type(estimator)
-        if not is_library(cls.set_params) and not models.is_kind(cls):
+        known = is_library(cls.set_params) or models.is_kind(cls)
+        if not known or (cls not in LATE and clones_itself(parameters)):
             return None  # who knows what else it does
         made = clone(estimator).set_params(**clone(parameters, safe=False))
         return made if _in_steps(made) else None

@@ -14,6 +14,7 @@ from stratum_dask.optimizations.purity.known import rule
 from stratum_dask.optimizations.purity.places import canonical, installed, root_of
 
 __all__ = [
+    "clones_itself",
     "folds_of",
     "has_callbacks",
     "is_known",
@@ -37,6 +38,37 @@ def is_known(cls: type) -> bool:
     """Whether a class is of a library that is known to do nothing but compute."""
     root = cls.__module__.partition(".")[0]
     return installed(root) and rule(canonical(cls)) is not None
+
+
+def clones_itself(obj: Any) -> bool:
+    """Whether code of somebody's own says what a clone is, of this or what is inside.
+
+    It may be the same object again: fits must then come one after the other.
+
+    Examples
+    --------
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> class Same(BaseEstimator):
+    ...     def __sklearn_clone__(self):
+    ...         return self
+    >>> clones_itself({"one": FrozenEstimator(None)}), clones_itself([Same()])
+    (False, True)
+    """
+    if isinstance(obj, (list, tuple, set, frozenset)):
+        return any(map(clones_itself, obj))
+    if isinstance(obj, dict):
+        return any(map(clones_itself, obj.values()))
+    if isinstance(obj, type):
+        return False
+    own = getattr(type(obj), "__sklearn_clone__", None)
+    if own is not None and own is not _CLONE and not is_library(own):
+        return True
+    if not hasattr(obj, "get_params"):
+        return False
+    return any(map(clones_itself, obj.get_params(deep=False).values()))
+
+
+_CLONE = getattr(BaseEstimator, "__sklearn_clone__", None)
 
 
 def quiet(estimator: Any) -> bool:

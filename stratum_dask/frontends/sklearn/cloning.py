@@ -17,6 +17,7 @@ True
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,7 +25,9 @@ from typing import Any
 
 from sklearn.base import clone
 
-__all__ = ["LATE", "late", "own", "reading"]
+from stratum_dask.frontends.sklearn.careful import clones_itself
+
+__all__ = ["LATE", "apart", "late", "own", "reading"]
 
 LATE: set[type] = set()
 """Estimators of exactly these classes are cloned late; others may notice."""
@@ -47,6 +50,11 @@ def late(estimator: Any, *, safe: bool = True) -> Any:
     if type(estimator) in LATE and _reading.get():
         return estimator
     return clone(estimator, safe=safe)
+
+
+def apart(estimator: Any) -> Any:
+    """An estimator of its own for later, which is cloned no more than the first is."""
+    return copy.copy(estimator) if clones_itself(estimator) else clone(estimator)
 
 
 def own(raw: Iterable[Any]) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from sklearn.utils import indexable
 
 from stratum_dask.frontends.sklearn import private
 from stratum_dask.frontends.sklearn.calls import read
-from stratum_dask.frontends.sklearn.cloning import late, own
+from stratum_dask.frontends.sklearn.cloning import apart, late, own
 from stratum_dask.frontends.sklearn.evaluate import told
 from stratum_dask.frontends.sklearn.work import INSIDE, Done, Failed, task, value
 from stratum_dask.optimizations.purity.declared import pure
@@ -104,7 +104,7 @@ def finish_search(
     *results: Any,
 ) -> Any:
     """The fitted search."""
-    made = clone(search)
+    made = apart(search)
     rows = value(cv)
     with _inside(config):
         if isinstance(rows, Failed) or len(rows) * len(candidates) != len(counts):
@@ -126,7 +126,7 @@ def finish_search(
 def fit_whole(config: dict[str, Any], search: Any, X: Any, y: Any, params: Any) -> Any:
     """The fitted search, all of it in this task."""
     with _inside(config):
-        return _fitted(clone(search), value(X), value(y), value(params))
+        return _fitted(apart(search), value(X), value(y), value(params))
 
 
 def _fitted(search: Any, X: Any, y: Any, params: Any) -> Any:
@@ -151,7 +151,7 @@ def finish_call(
     given = dict(value(options))
     with _inside(config):
         if isinstance(rows, Failed) or len(rows) != len(counts):
-            return original(clone(estimator), value(X), value(y), **given)
+            return original(apart(estimator), value(X), value(y), **given)
         given["cv"] = rows
         names = {"Parallel": _parallel(counts, results), "clone": late}
         run = private.rebound(original, names)
@@ -165,4 +165,4 @@ def call_whole(
     """The same, all of it in this task."""
     with _inside(config):
         original = getattr(private.validation, name)
-        return original(clone(estimator), value(X), value(y), **value(options))
+        return original(apart(estimator), value(X), value(y), **value(options))

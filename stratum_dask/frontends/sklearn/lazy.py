@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from dask.delayed import Delayed
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
 from stratum_dask.frontends.sklearn import finishing, private
@@ -41,7 +41,7 @@ from stratum_dask.frontends.sklearn.capturing import (
     with_data,
 )
 from stratum_dask.frontends.sklearn.careful import number_of_splits
-from stratum_dask.frontends.sklearn.cloning import late
+from stratum_dask.frontends.sklearn.cloning import apart, late
 from stratum_dask.frontends.sklearn.evaluate import understood
 
 __all__ = ["cross_val_predict", "cross_val_score", "cross_validate", "fit"]
@@ -93,14 +93,14 @@ def fit(search: Any, X: Any, y: Any = None, **params: Any) -> Delayed:
             calls = with_data(calls, *rest)
     given = job.builder.data(params)
     if not calls or not understood(calls):
-        return job.delayed(finishing.fit_whole, clone(search), job.X, job.y, given)
+        return job.delayed(finishing.fit_whole, apart(search), job.X, job.y, given)
     counts, nodes = job.plan(calls)
     candidates = list(
         {id(c.given["parameters"]): c.given["parameters"] for c in calls}.values()
     )
     return job.delayed(
         finishing.finish_search,
-        clone(search), job.X, job.y, given, candidates, splits, counts, *nodes,
+        apart(search), job.X, job.y, given, candidates, splits, counts, *nodes,
     )  # fmt: skip
 
 
@@ -179,10 +179,10 @@ def _call(
     given = job.builder.data(options)
     if not calls or not understood(calls):
         return job.delayed(
-            finishing.call_whole, name, clone(estimator), job.X, job.y, given
+            finishing.call_whole, name, apart(estimator), job.X, job.y, given
         )
     counts, nodes = job.plan(calls)
     return job.delayed(
         finishing.finish_call,
-        name, clone(estimator), job.X, job.y, given, splits, counts, *nodes,
+        name, apart(estimator), job.X, job.y, given, splits, counts, *nodes,
     )  # fmt: skip
