@@ -10,7 +10,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from sklearn.utils import Bunch
+import numpy as np
+from sklearn.utils import Bunch, column_or_1d
 
 from stratum_dask.frontends.sklearn.standins import Bound, Past, Probe, with_members
 from stratum_dask.frontends.sklearn.work import (
@@ -229,8 +230,10 @@ def join_target(template: Any, shell: Any, regressor: Any) -> Any:
 def target_of_ensemble(spec: Any, y: Any) -> Any:
     """The target that the members of a voting ensemble are fitted to."""
     timer = Timer()
-    shell = copy.deepcopy(spec)
-    shell.fit(None, value(y))
+    shell, target = copy.deepcopy(spec), value(y)
+    if np.shape(target)[1:] == (1,):  # `join_ensemble` warns of it
+        target = column_or_1d(target)
+    shell.fit(None, target)
     return Done(shell.estimators_[0].y, timer.seconds)
 
 
@@ -238,24 +241,9 @@ def target_of_ensemble(spec: Any, y: Any) -> Any:
 def join_ensemble(template: Any, X: Any, y: Any, *members: Any) -> Any:
     """A fitted voting ensemble of its fitted members."""
     timer = Timer()
-    fitted = [m.estimator for m in members]
-    shell = _ensemble(template, y, fitted)
-    return Fitted(shell, None, _total(X, members, timer))
-
-
-@task
-def join_ensemble_bound(template: Any, y: Any, *members: Any) -> Any:
-    """One whose members have the data of their own that they will be asked about."""
-    timer = Timer()
-    pairs = list(zip(members[::2], members[1::2], strict=True))
-    shell = _ensemble(template, y, [Bound(m.estimator, value(X)) for m, X in pairs])
-    return Fitted(shell, None, sum(m.seconds for m, _ in pairs) + timer.seconds)
-
-
-def _ensemble(template: Any, y: Any, fitted: list[Any]) -> Any:
-    inside = iter(fitted)
+    inside = iter(members)
     entries = [
-        (name, est if est == "drop" else Past(next(inside)))
+        (name, est if est == "drop" else Past(next(inside).estimator))
         for name, est in template.estimators
     ]
     shell = with_members(template, "estimators", entries, n_jobs=None)
@@ -267,4 +255,13 @@ def _ensemble(template: Any, y: Any, fitted: list[Any]) -> Any:
     }
     shell.named_estimators_ = Bunch(**named)
     shell.estimators, shell.n_jobs = template.estimators, template.n_jobs
-    return shell
+    return Fitted(shell, None, _total(X, members, timer))
+
+
+@task
+def join_ensemble_bound(fitted: Any, *members: Any) -> Any:
+    """One whose members have the data of their own that they will be asked about."""
+    pairs = zip(members[::2], members[1::2], strict=True)
+    new = copy.copy(fitted.estimator)
+    new.estimators_ = [Bound(m.estimator, value(X)) for m, X in pairs]
+    return Fitted(new, None, fitted.seconds)

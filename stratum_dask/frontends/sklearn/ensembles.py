@@ -65,23 +65,15 @@ class EnsembleModel(Model):
     def __init__(
         self, builder: Builder, template: Any, given: Given, members: list[Model]
     ) -> None:
-        self.given = given
         self.members = members
-        self.spec = builder.literal(template)
-        wholes = [m.whole() for m in members]
-        super().__init__(
-            builder,
-            template,
-            builder.call(
-                composites.join_ensemble, self.spec, given.X, given.y, *wholes
-            ),
-        )
+        spec, wholes = builder.literal(template), [m.whole() for m in members]
+        join = composites.join_ensemble
+        node = builder.call(join, spec, given.X, given.y, *wholes)
+        super().__init__(builder, template, node)
 
     def reduced(self, X: Ref) -> tuple[Ref, Ref]:
         bound = [part for m in self.members for part in m.reduced(X)]
-        call = self.builder.call
-        node = call(composites.join_ensemble_bound, self.spec, self.given.y, *bound)
-        return node, X
+        return self.builder.call(composites.join_ensemble_bound, self.node, *bound), X
 
 
 def _members(template: Any) -> tuple[list[Any], Any] | None:
