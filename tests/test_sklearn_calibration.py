@@ -67,6 +67,34 @@ CASES = {
         X, y,
     ),
     "not an ensemble": (calibrated(ensemble=False), X, y),
+    "one of decisions": (calibrated(LinearSVC(random_state=0), ensemble=False), X, y),
+    "one of three classes": (
+        calibrated(SVC(), method="isotonic", cv=3, ensemble=False), X, THREE,
+    ),
+    "one default classifier": (CalibratedClassifierCV(ensemble=False), X, y),
+    "one of frames": (
+        calibrated(
+            make_pipeline(ColumnTransformer(COLUMNS), LogisticRegression()),
+            ensemble=False,
+        ),
+        FRAME, pd.Series(y),
+    ),
+    "one of numbers": (calibrated(GaussianNB(), ensemble=False), X, (y == "no") + 3),
+    "one of lists": (calibrated(ensemble=False), X.tolist(), y.tolist()),
+    "one in steps": (
+        make_pipeline(StandardScaler(), calibrated(GaussianNB(), ensemble=False)),
+        X, THREE,
+    ),
+    "one in a stack": (
+        StackingClassifier([("c", calibrated(ensemble=False))], cv=2), X, THREE,
+    ),
+    "one of a stack": (
+        calibrated(
+            StackingClassifier([("n", GaussianNB())], LogisticRegression(), cv=2),
+            ensemble=False,
+        ),
+        X, y,
+    ),
 }  # fmt: skip
 
 
@@ -81,10 +109,16 @@ def needs(method):
         pytest.skip("an older scikit-learn")
 
 
-@pytest.mark.parametrize("target", [y, THREE], ids=["two", "three"])
-def test_temperatures(target):
+@pytest.mark.parametrize("ensemble", [True, False])
+@pytest.mark.parametrize(
+    "target",
+    [y, THREE, y.tolist(), (y == "no") * 1],
+    ids=["two", "three", "list", "numbers"],
+)
+def test_temperatures(target, ensemble):
     needs("temperature")
-    assert_equal_models(calibrated(method="temperature"), X, target)
+    model = calibrated(method="temperature", ensemble=ensemble)
+    assert_equal_models(model, X, target)
 
 
 def test_candidates_share_the_classifiers_and_what_comes_before_them():
@@ -113,40 +147,69 @@ class OwnFolds(theirs.StratifiedKFold):
     [
         {"cv": OwnFolds(2)},
         {"cv": theirs.StratifiedKFold(2, shuffle=True)},
-        {"ensemble": False},
+        {"ensemble": False, "cv": OwnFolds(2)},
+        {"ensemble": False, "cv": theirs.StratifiedKFold(2, shuffle=True)},
+        {"ensemble": False, "model": FrozenEstimator(GaussianNB().fit(X, y))},
         {"model": FrozenEstimator(GaussianNB().fit(X, y))},
     ],
-    ids=["own folds", "other folds each time", "no ensemble", "frozen"],
+    ids=[
+        "own folds",
+        "other folds each time",
+        "own folds of one",
+        "other folds of one each time",
+        "one frozen",
+        "frozen",
+    ],
 )
 def test_what_is_not_understood_stays_whole(more):
     with ours.count_tasks() as tasks:
         ours.cross_val_score(calibrated(**more), X, y, cv=2)
-    assert (tasks.asked["join_calibrated"], tasks.asked["fit"]) == (0, 2)
+    joined = tasks.asked["join_calibrated"] + tasks.asked["join_one"]
+    assert (joined, tasks.asked["fit"]) == (0, 2)
 
 
-def test_weights_go_to_all_of_it():
+def test_one_classifier_is_fitted_to_all_rows_and_in_folds():
+    model = calibrated(LogisticRegression(), ensemble=False)
+    with ours.count_tasks() as tasks:
+        grid = {"method": ["sigmoid", "isotonic"]}
+        ours.GridSearchCV(model, grid, cv=3).fit(X, y)
+    # 2 candidates x 3 folds: in 2 folds, and all rows
+    assert (tasks.asked["fit"], tasks.run["fit"]) == (18, 9)
+
+
+@pytest.mark.parametrize("ensemble", [True, False])
+def test_weights_go_to_all_of_it(ensemble):
     weights = {"sample_weight": RNG.uniform(0.5, 2, 80)}
     one, other = (
         home.cross_validate(
-            calibrated(GaussianNB()), X, y, params=weights, cv=2, error_score="raise"
+            calibrated(GaussianNB(), ensemble=ensemble),
+            X,
+            y,
+            params=weights,
+            cv=2,
+            error_score="raise",
         )
         for home in (theirs, ours)
     )
     np.testing.assert_array_equal(one["test_score"], other["test_score"])
 
 
-def test_unseeded_classifiers_draw_as_they_would_and_are_not_merged():
+@pytest.mark.parametrize(("ensemble", "fits"), [(True, 8), (False, 12)])
+def test_unseeded_classifiers_draw_as_they_would_and_are_not_merged(ensemble, fits):
     grid = {"method": ["sigmoid", "isotonic"]}
     found = []
     for home in (theirs, ours):
         np.random.seed(0)
         search = home.GridSearchCV(
-            calibrated(RandomForestClassifier(3)), grid, cv=2, refit=False
+            calibrated(RandomForestClassifier(3), ensemble=ensemble),
+            grid,
+            cv=2,
+            refit=False,
         )
         with ours.count_tasks() as tasks:
             found.append(search.fit(X, y).cv_results_["mean_test_score"])
     np.testing.assert_array_equal(*found)
-    assert (tasks.asked["fit"], tasks.run["fit"]) == (8, 8)
+    assert (tasks.asked["fit"], tasks.run["fit"]) == (fits, fits)
 
 
 class Writer(ClassifierMixin, BaseEstimator):
@@ -162,6 +225,7 @@ class Writer(ClassifierMixin, BaseEstimator):
         return np.column_stack([first, 1 - first])
 
 
+@pytest.mark.parametrize("ensemble", [True, False])
 @pytest.mark.parametrize(
     "model",
     [
@@ -172,8 +236,8 @@ class Writer(ClassifierMixin, BaseEstimator):
     ],
     ids=["writes", "fails", "too many folds", "no method"],
 )
-def test_what_writes_or_fails_does_so_as_in_scikit_learn(model):
-    found = []
+def test_what_writes_or_fails_does_so_as_in_scikit_learn(model, ensemble):
+    found, model = [], clone(model).set_params(ensemble=ensemble)
     for home in (theirs, ours):
         try:
             scores = home.cross_val_score(model, X.copy(), y, cv=2, error_score="raise")
@@ -192,7 +256,7 @@ def test_with_metadata_routing():
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 def test_a_target_in_a_column_is_warned_of_as_often(method):
     needs(method)
-    model = CalibratedClassifierCV(GaussianNB(), cv=2, method=method)
+    model = calibrated(GaussianNB(), method=method)
     target = (y == "yes").astype(int)[:, None]
 
     def counted(home):

@@ -29,10 +29,10 @@ from sklearn.utils import column_or_1d
 
 from stratum_dask.frontends.sklearn import private, stacks, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
-from stratum_dask.frontends.sklearn.calls import Capture, captured, read
+from stratum_dask.frontends.sklearn.calls import Capture, captured, read, replay
 from stratum_dask.frontends.sklearn.careful import folds_of, pairwise
 from stratum_dask.frontends.sklearn.models import Given, Model, fit, kind
-from stratum_dask.frontends.sklearn.standins import Answers, with_members
+from stratum_dask.frontends.sklearn.standins import Answers, Past, with_members
 from stratum_dask.frontends.sklearn.work import (
     Done,
     Fitted,
@@ -101,6 +101,64 @@ def _calibrating(known: Sequence[tuple[Any, Any]]) -> Callable[..., Any]:
 
 
 @task
+def folds_of_one(spec: Any, X: Any, y: Any, number: int) -> Any:
+    """The same where the classifier of all rows is the one that is calibrated.
+
+    It is fitted to the target as it came, and asked by ``cross_val_predict``.
+    """
+    timer = Timer()
+    data, target = value(X), value(y)
+    if np.ndim(target) != 1:
+        raise ValueError("a target of another shape, of which there are warnings")
+    predict = private.rebound(private.cross_val_predict, {"Parallel": Capture})
+    seen: list[Any] = []
+
+    def predicting(**given: Any) -> Any:
+        seen.append(given["y"])
+        return predict(**given)
+
+    fit = private.rebound(private.calibrated_fit, {"cross_val_predict": predicting})
+    calls = captured(lambda: fit(copy.deepcopy(spec), data, target))
+    if len(calls) != number or any(c.given["X"] is not data for c in calls):
+        raise ValueError("other folds than expected")
+    rows = [(c.given["train"], c.given["test"]) for c in calls]
+    return Done((rows, calls[0].given["y"], seen[0]), timer.seconds)
+
+
+@task
+def target_of_one(folds: Any) -> Any:
+    """The target that the classifier of all rows is fitted to."""
+    return Done(value(folds)[2])
+
+
+@task
+def join_one(template: Any, X: Any, y: Any, fitted: Any, *parts: Any) -> Any:
+    """A fitted `CalibratedClassifierCV` of one classifier.
+
+    ``parts`` are, for each fold, what a classifier has answered about the rows that
+    it had not seen, and the classifier.
+    """
+    timer = Timer()
+    answers = list(zip(parts[::2], parts[1::2], strict=True))
+
+    def parallel(**options: Any) -> Any:
+        return lambda iterable: [
+            replay(call, pair)
+            for call, pair in zip(read(iterable)[1], answers, strict=True)
+        ]
+
+    predict = private.rebound(private.cross_val_predict, {"Parallel": parallel})
+    run = private.rebound(private.calibrated_fit, {"cross_val_predict": predict})
+    shell = with_members(template, "estimator", Past(fitted.estimator), n_jobs=None)
+    run(shell, value(X), value(y))
+    shell.estimator, shell.n_jobs = template.estimator, template.n_jobs
+    for pair in shell.calibrated_classifiers_:
+        pair.estimator = fitted.estimator
+    spent = fitted.seconds + sum(seconds(a) + m.seconds for a, m in answers)
+    return Fitted(shell, None, spent + timer.seconds)
+
+
+@task
 def join_calibrated_bound(fitted: Any, *answers: Any) -> Any:
     """One whose classifiers have been asked already."""
     new = copy.copy(fitted.estimator)
@@ -143,11 +201,13 @@ class _Parts(NamedTuple):
     spec: Any
     """What decides about folds, without it."""
     folds: int
+    many: bool
+    """Whether the classifiers of all folds are calibrated, or one of all rows is."""
 
 
 def _parts(template: Any) -> _Parts | None:
     folds = folds_of(template.cv)
-    if folds < 2 or template.ensemble not in (True, "auto"):
+    if folds < 2:
         return None
     try:
         private.validate(template)
@@ -156,12 +216,13 @@ def _parts(template: Any) -> _Parts | None:
             return None
     except Exception:  # noqa: BLE001 it will raise again where it is fitted
         return None
+    many = template.ensemble is not False  # "auto" is for frozen ones
     # One way of calibrating encodes the target before, the others do not.
     method = "temperature" if template.method == "temperature" else "sigmoid"
     spec = CalibratedClassifierCV(
-        DummyClassifier(), method=method, cv=template.cv, ensemble=True
+        DummyClassifier(), method=method, cv=template.cv, ensemble=many
     )
-    return _Parts(inner, spec, folds)
+    return _Parts(inner, spec, folds, many)
 
 
 @kind(CalibratedClassifierCV)
@@ -173,7 +234,8 @@ def fit_calibrated(builder: Builder, template: Any, given: Given) -> Model | Non
     if spec.token is None:  # other folds each time
         return None
     call = builder.call
-    folds = call(folds_of_calibration, spec, given.X, given.y, parts.folds)
+    what = folds_of_calibration if parts.many else folds_of_one
+    folds = call(what, spec, given.X, given.y, parts.folds)
     target = call(stacks.target_of_folds, folds)
     models, pairs = [], []
     for number in range(parts.folds):
@@ -183,5 +245,10 @@ def fit_calibrated(builder: Builder, template: Any, given: Given) -> Model | Non
         models.append(model)
         pairs.append(_asked(builder, model, call(steps.rows, given.X, test)))
         pairs.append(model.whole())
-    node = call(join_calibrated, builder.literal(template), given.X, given.y, *pairs)
-    return CalibratedModel(builder, template, node, models)
+    args = (builder.literal(template), given.X, given.y)
+    if parts.many:
+        node = call(join_calibrated, *args, *pairs)
+        return CalibratedModel(builder, template, node, models)
+    one = fit(builder, parts.inner, Given(given.X, call(target_of_one, folds)))
+    node = call(join_one, *args, one.whole(), *pairs)
+    return CalibratedModel(builder, template, node, [one])
