@@ -38,7 +38,7 @@ def assert_equal_models(model, X, y):
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
         if hasattr(one, "predict_proba"):
             answers = one.predict_proba(X), other.predict_proba(X)
-            np.testing.assert_array_equal(*answers)
+            np.testing.assert_equal(*answers)
 
 
 def assert_same(one, other, where="model"):

@@ -15,6 +15,7 @@ from stratum_dask.errors import StratumWarning
 from stratum_dask.frontends.sklearn import (
     calibration,
     ensembles,
+    outputs,
     pipelines,
     stacking,
 )
@@ -36,7 +37,7 @@ from stratum_dask.frontends.sklearn.running import compute, delayed_of, place
 __all__ = ["Sharing", "plan_all", "told", "understood"]
 
 # Imported for what they register.
-_KINDS = (calibration, ensembles, pipelines, stacking)
+_KINDS = (calibration, ensembles, outputs, pipelines, stacking)
 
 
 class Sharing(Parallel):
