@@ -19,7 +19,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -87,6 +87,23 @@ CASES = {
     "some jobs for classes": (
         OneVsRestClassifier(steps(GaussianNB()), n_jobs=2), X, THREE,
     ),
+    "a pair": (OneVsOneClassifier(steps(LogisticRegression())), X, TWO),
+    "pairs": (OneVsOneClassifier(steps(LogisticRegression())), X, THREE),
+    "pairs of decisions": (OneVsOneClassifier(LinearSVC(random_state=0)), X, THREE),
+    "pairs of frames": (
+        OneVsOneClassifier(steps(SVC())), FRAME[list("abc")], pd.Series(THREE),
+    ),
+    "pairs of lists": (OneVsOneClassifier(GaussianNB()), X.tolist(), THREE.tolist()),
+    "pairs of sparse rows": (
+        OneVsOneClassifier(LogisticRegression()), scipy.sparse.csr_array(X), THREE,
+    ),
+    "pairs of what is missing": (
+        OneVsOneClassifier(DecisionTreeClassifier(random_state=0)),
+        np.where(X > 1, np.nan, X), THREE,
+    ),
+    "some jobs for pairs": (
+        OneVsOneClassifier(steps(GaussianNB()), n_jobs=2), X, THREE,
+    ),
     "at the end of steps": (steps(OneVsRestClassifier(GaussianNB())), X, THREE),
     "of votes": (
         OneVsRestClassifier(VotingClassifier([("n", GaussianNB())], voting="soft")), X, THREE,
@@ -124,6 +141,8 @@ def test_it_is_scikit_learns_to_the_bit(name):
         ("two classes", 1),
         ("three classes", 3),
         ("tags", 4),
+        ("a pair", 1),
+        ("pairs", 3),
         ("at the end of steps", 3),
     ],
 )
@@ -160,6 +179,12 @@ WHOLE = {
     "messages": (OneVsRestClassifier(GaussianNB(), verbose=1), THREE),
     "sparse tags": (OneVsRestClassifier(GaussianNB()), scipy.sparse.csr_array(TAGS)),
     "a column": (OneVsRestClassifier(GaussianNB()), (TWO == "yes").reshape(-1, 1) * 1),
+    "a column of pairs": (
+        OneVsOneClassifier(GaussianNB()), (TWO == "yes").reshape(-1, 1) * 1,
+    ),
+    "one class of pairs": (OneVsOneClassifier(GaussianNB()), np.ones(N, int)),
+    "too many pairs": (OneVsOneClassifier(GaussianNB()), np.arange(N) % 16),
+    "kernels of pairs": (OneVsOneClassifier(SVC(kernel="precomputed")), THREE),
     "a constant": (
         OneVsRestClassifier(GaussianNB()), np.column_stack([TAGS, np.ones(N, int)]),
     ),
@@ -232,8 +257,9 @@ class FailsForSome(GaussianNB):
     "model", [Writer(), FailsForSome(), DecisionTreeClassifier(max_depth=-1)]
 )
 def test_what_writes_or_fails_does_so_as_in_scikit_learn(model):
-    model = OneVsRestClassifier(model)
-    assert outcome(ours, model, THREE) == outcome(theirs, model, THREE)
+    for kind in (OneVsRestClassifier, OneVsOneClassifier):
+        expected = outcome(theirs, kind(model), THREE)
+        assert outcome(ours, kind(model), THREE) == expected
 
 
 def test_unseeded_models_draw_as_they_would():
@@ -261,9 +287,10 @@ def test_weights_go_to_all_of_it():
 def test_with_metadata_routing():
     with config_context(enable_metadata_routing=True):
         assert_equal_models(*CASES["three classes"])
+        assert_equal_models(*CASES["pairs"])
 
 
-@pytest.mark.parametrize("name", ["numbers in steps", "three classes"])
+@pytest.mark.parametrize("name", ["numbers in steps", "three classes", "pairs"])
 @pytest.mark.parametrize("known", [True, False])
 def test_later(name, known):
     model, data, target = CASES[name]

@@ -1,4 +1,4 @@
-"""Estimators that fit one model for each output or class, taken apart.
+"""Estimators that fit one model for each output, class, or pair of them, taken apart.
 
 How many there are only the target can tell. So this is done where the target is at
 hand when a search is planned: not with Dask collections, and not inside of what makes
@@ -31,12 +31,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.preprocessing import LabelBinarizer
 
 from stratum_dask.frontends.sklearn import private, steps
-from stratum_dask.frontends.sklearn.builder import Builder, Ref
+from stratum_dask.frontends.sklearn.builder import Builder, Literal, Ref
 from stratum_dask.frontends.sklearn.careful import pairwise
 from stratum_dask.frontends.sklearn.models import Given, Model, fit, kind
 from stratum_dask.frontends.sklearn.standins import Bound, Past, Probe, with_members
@@ -71,18 +71,47 @@ class _Noting(Probe):
     classes_ = None
 
 
+def _noted(spec: Any, X: Any, y: Any, number: int) -> list[Any]:
+    """Probes that were fitted as the members would be."""
+    members = [copy.copy(spec.estimator) for _ in range(number)]
+    shell = with_members(spec, "estimator", _Clones(spec.estimator, iter(members)))
+    shell.fit(X, y)
+    pairs = list(zip(shell.estimators_, members, strict=True))
+    if any(one is not other for one, other in pairs):
+        raise ValueError("other members than expected")
+    return members
+
+
 @task
 def outputs(spec: Any, y: Any, number: int) -> Any:
     """The targets that the members are fitted to."""
     timer = Timer()
-    members = [copy.copy(spec.estimator) for _ in range(number)]
-    shell = with_members(spec, "estimator", _Clones(spec.estimator, iter(members)))
-    shell.fit(None, value(y))
-    if len(shell.estimators_) != number or any(
-        one is not other for one, other in zip(shell.estimators_, members, strict=True)
-    ):
-        raise ValueError("other members than expected")
-    return Done([each.y for each in members], timer.seconds)
+    found = [each.y for each in _noted(spec, None, value(y), number)]
+    return Done(found, timer.seconds)
+
+
+@task
+def pairs(spec: Any, y: Any, number: int) -> Any:
+    """The rows of each pair of classes, and then the targets."""
+    timer = Timer()
+    numbered = np.arange(len(value(y))).reshape(-1, 1)
+    members = _noted(spec, numbered, value(y), number)
+    found = [m.X[:, 0] for m in members] + [m.y for m in members]
+    return Done(found, timer.seconds)
+
+
+@task
+def checked(spec: Any, X: Any) -> Any:
+    """The data as a `OneVsOneClassifier` makes it: all rows are in a pair of two."""
+    timer = Timer()
+    data = value(X)
+    halves = np.arange(_length(data)) % 2
+    return Done(_noted(spec, data, halves, 1)[0].X, seconds(X) + timer.seconds)
+
+
+def _length(X: Any) -> int:
+    shape = getattr(X, "shape", None)
+    return int(shape[0]) if shape else len(X)
 
 
 @task
@@ -99,7 +128,7 @@ def join_outputs(template: Any, X: Any, y: Any, *members: Any) -> Any:
     clones = _Clones(template.estimator, map(Past, fitted))
     shell = with_members(template, "estimator", clones, n_jobs=1)
     shell.fit(value(X), value(y))
-    shell.estimators_ = fitted
+    shell.estimators_ = type(shell.estimators_)(fitted)
     shell.estimator, shell.n_jobs = template.estimator, template.n_jobs
     before = seconds(X)
     spent = sum(max(m.seconds - before, 0.0) for m in members)
@@ -172,9 +201,21 @@ def _classes(y: Any) -> int:
     return 0 if ((ones == 0) | (ones == len(y))).any() else len(ones)
 
 
+def _pairs(y: Any) -> int:
+    """How many a `OneVsOneClassifier` has."""
+    if np.ndim(y) != 1 or _are_many(y):
+        return 0
+    classes = len(np.unique(y))
+    return classes * (classes - 1) // 2
+
+
+_MOST = 100
+"""Members that are tasks: with more of them, tasks cost more than they share."""
+
 _COUNTS: dict[type, Callable[[Any], int]] = {
     MultiOutputClassifier: _labels,
     MultiOutputRegressor: _columns,
+    OneVsOneClassifier: _pairs,
     OneVsRestClassifier: _classes,
 }
 _known: WeakKeyDictionary[Builder, dict[Any, int]] = WeakKeyDictionary()
@@ -207,6 +248,7 @@ def _spec(template: Any) -> Any:
 
 @kind(MultiOutputClassifier)
 @kind(MultiOutputRegressor)
+@kind(OneVsOneClassifier)
 @kind(OneVsRestClassifier)
 def fit_outputs(builder: Builder, template: Any, given: Given) -> Model | None:
     spec = builder.once(template, _spec)
@@ -215,11 +257,28 @@ def fit_outputs(builder: Builder, template: Any, given: Given) -> Model | None:
     if not isinstance(given.y, Ref):
         return None
     number, call = _number(builder, type(template), given.y), builder.call
-    if not number:
+    if not 0 < number <= _MOST:
         return None
+    if type(template) is OneVsOneClassifier:
+        return _fit_pairs(builder, template, builder.literal(spec), given, number)
     targets = call(outputs, builder.literal(spec), given.y, number)
     members = [
         fit(builder, template.estimator, Given(given.X, call(output, targets, i)))
         for i in range(number)
     ]
     return OutputsModel(builder, template, given, members)
+
+
+def _fit_pairs(
+    builder: Builder, template: Any, spec: Literal, given: Given, number: int
+) -> Model:
+    call = builder.call
+    found, X = call(pairs, spec, given.y, number), call(checked, spec, given.X)
+    members = []
+    for i in range(number):
+        rows, y = (call(output, found, n) for n in (i, number + i))
+        members.append(
+            fit(builder, template.estimator, Given(call(steps.rows, X, rows), y))
+        )
+    args = [builder.literal(template), given.X, given.y, *[m.whole() for m in members]]
+    return Model(builder, template, call(join_outputs, *args))
