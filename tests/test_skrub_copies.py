@@ -1,5 +1,8 @@
 """Estimators that notice their copies: plans have skrub's results with them, too."""
 
+import datetime
+import pathlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -131,6 +134,7 @@ def test_a_search_gives_what_skrub_gives(name):
     [
         (Above(), 0),
         (Above(log=[1, (2, {"three": LogisticRegression()})]), 0),
+        (Above(log=[pathlib.Path("here"), datetime.date(2026, 1, 1)]), 0),
         (LogisticRegression(), 0),
         (Above(log=np.zeros(1)), 1),
         (Above(log=[np.random.RandomState(0)]), 1),

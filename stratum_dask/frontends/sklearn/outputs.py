@@ -196,6 +196,9 @@ def _classes(y: Any) -> int:
     """How many a `OneVsRestClassifier` has; 0 where it may warn, or one is constant."""
     if np.shape(y)[1:] == (1,) or _are_many(y):
         return 0
+    if np.ndim(y) == 1:
+        classes = len(np.unique(y))
+        return classes if classes > 2 else classes - 1
     binary = LabelBinarizer(sparse_output=True).fit_transform(y).tocsc()
     ones = np.diff(binary.indptr)
     return 0 if ((ones == 0) | (ones == len(y))).any() else len(ones)

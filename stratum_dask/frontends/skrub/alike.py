@@ -17,7 +17,11 @@ False
 
 from __future__ import annotations
 
+import datetime
+import enum
 import functools
+import pathlib
+import re
 import types
 from typing import Any
 
@@ -51,6 +55,7 @@ _DATA = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy"})
 _FIXED = (
     *(np.generic, np.dtype, np.ufunc, type, range, type(Ellipsis)),
     *(types.FunctionType, types.BuiltinFunctionType, types.ModuleType),
+    *(datetime.date, datetime.timedelta, enum.Enum, pathlib.PurePath, re.Pattern),
 )
 _LATER = (private.DataOp, private.BaseChoice, private.ChoiceMatch)
 """What stands for a value, which is looked at by itself."""
