@@ -401,3 +401,14 @@ def test_a_scheduler_that_can_t_load_it_runs_candidates_as_they_are(monkeypatch)
             search.close()
     assert "time-outs and memory limits are not enforced" in str(given[0].message)
     assert found.cost.seconds is None
+
+
+def test_collections_of_several_kinds_keep_their_values(place):
+    """Dask mixes the results of such collections up."""
+    db = pytest.importorskip("dask.bag")
+    bag = db.from_sequence(range(4), npartitions=2)
+    with stratum_dask.Search(scheduler=place) as search:
+        kinds = [bag.sum(), bag.to_delayed()[0], bag.count(), delayed(len)([1]), bag]
+        found = [search.add(kind) for kind in kinds]
+        values = [candidate.result(timeout=60) for candidate in found]
+    assert values == [6, [0, 1], 4, 1, [0, 1, 2, 3]]

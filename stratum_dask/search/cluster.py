@@ -78,15 +78,24 @@ class ClusterEngine:
     def send(
         self, candidates: Sequence[Candidate], collections: Sequence[Any], **given: Any
     ) -> None:
-        """Send one graph with all ``collections`` in it."""
-        with self._plugin():
-            futures = self.client.compute(list(collections), sync=False, **given)
-        for candidate, future in zip(candidates, futures, strict=True):
-            self.futures[candidate] = future
-            self.keys[candidate] = future.key
-            asyncio.run_coroutine_threadsafe(
-                self._follow(candidate, future), self.client.loop.asyncio_loop
-            )
+        """Send one graph for all ``collections`` of one kind.
+
+        Dask gives the results of several kinds back in another order than it was asked
+        for them (2026.8 does).
+        """
+        kinds: dict[type, list[tuple[Candidate, Any]]] = {}
+        for pair in zip(candidates, collections, strict=True):
+            kinds.setdefault(type(pair[1]), []).append(pair)
+        for pairs in kinds.values():
+            with self._plugin():
+                alike = [collection for _, collection in pairs]
+                futures = self.client.compute(alike, sync=False, **given)
+            for (candidate, _), future in zip(pairs, futures, strict=True):
+                self.futures[candidate] = future
+                self.keys[candidate] = future.key
+                asyncio.run_coroutine_threadsafe(
+                    self._follow(candidate, future), self.client.loop.asyncio_loop
+                )
 
     @contextlib.contextmanager
     def _plugin(self) -> Iterator[None]:
