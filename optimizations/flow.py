@@ -118,6 +118,16 @@ class Flow:
             return []
         return self.inputs(key)
 
+    def writers(self, key: Key) -> set[Key]:
+        """The tasks that may write into what ``key`` hands on."""
+
+        def handing_on(k: Key) -> list[Key]:
+            return [user for user in self.users(k) if self.handed_on(user)]
+
+        region = self.reach([key], handing_on) or ()
+        users = {user for k in region for user in self.users(k)} - {key}
+        return {user for user in users if self.effect(user) is Effect.WRITE}
+
     def _counts(self, key: Key) -> bool:
         """Whether the result of ``key`` is seen to be a number or a constant."""
         node = self._graph.get(key)

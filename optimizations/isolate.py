@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 from stratum_dask.graph import Graph, Key, Task, called, with_func
 from stratum_dask.optimizations.fingerprint.same import references
 from stratum_dask.optimizations.flow import Flow
-from stratum_dask.optimizations.keeping import Kept, Meeting
+from stratum_dask.optimizations.guarding import Guard
+from stratum_dask.optimizations.keeping import Telling
 from stratum_dask.optimizations.late import Late
-from stratum_dask.optimizations.meeting import Relatives, meet_themselves
+from stratum_dask.optimizations.meeting import Relatives, Tells, meet_themselves
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.rule import Rule
 from stratum_dask.optimizations.submission import Submission
+from stratum_dask.optimizations.twins import MEET
 from stratum_dask.optimizations.verdict import Effect, Role
 from stratum_dask.optimizations.views import View, hand_out, views
 from stratum_dask.optimizations.watch import Watched
@@ -56,8 +58,6 @@ class Isolate(Rule):
         flow = Flow(submission, graph)
         shared |= _written_elsewhere(submission, flow)
         touched = Touched(flow)
-        returning: dict[Key, list[Kept]] = {}
-        meeting: dict[Key, list[Kept]] = {}
         if submission.by_reference:
             apart = Relatives(flow, {}).apart
             alone = {k: went for k, went in diverging.items() if apart(k)}
@@ -66,8 +66,15 @@ class Isolate(Rule):
                 graph = handed_out
                 flow = Flow(submission, graph)
                 touched = Touched(flow)
-            met = meet_themselves(submission, flow, graph, shared)
-            submission.held, returning, meeting = met
+            along = {
+                need
+                for key in shared
+                for user in flow.users(key)
+                if flow.effect(user) is Effect.ALIAS and touched.by(user)
+                for need in flow.inputs(user)
+            }
+            met = meet_themselves(submission, flow, graph, shared | along)
+            submission.held = met.held
             shared |= met.held.keys()
         held = submission.held
         wanted: dict[Key, set[Key]] = {}
@@ -90,42 +97,60 @@ class Isolate(Rule):
         submission.lookers -= wanted.keys()
         if not wanted and not opened:
             return None if graph is submission.tasks else graph
-        late = Late(submission) if submission.by_reference and wanted else None
-        for consumer in wanted.keys() | opened.keys() | remade:
+        late: dict[Key, tuple[set[Key], Guard | None]] = {}
+        tells: dict[Key, Tells] = {}
+        if submission.by_reference and wanted:
+            late = _late(submission, flow, wanted)
+            if not _happens_once(submission):
+                tells = met.tells([guard for _, guard in late.values() if guard])
+        submission.watched |= late.keys() | tells.keys()
+        for consumer in wanted.keys() | opened.keys() | remade | tells.keys():
             node = called(consumer, new[consumer])
             func = node.func
             looks = consumer in wanted and _looks(submission, func)
+            if consumer in tells:
+                func = Telling(func, consumer, *tells[consumer])
             if consumer in opened:
                 func = Opened(func, places(node, opened[consumer], flow.aliases))
-            read = kept = False
-            if consumer in wanted and late is not None:
-                read, kept = late.reader(consumer), consumer in returning
-            watched = read or kept
-            if watched and consumer in remade:
+            if consumer in late and consumer in remade:
                 # It calls again with what it got, which it has not written into.
                 func = Shareable(func)
             if consumer in wanted:
                 keys = wanted[consumer]
                 submission.isolated[consumer] = frozenset(keys)
-                if watched:
-                    submission.watched.add(consumer)
                 which = places(node, keys, flow.aliases)
-                if watched:
-                    ways = tuple(returning.get(consumer, ()))
-                    func = Watched(func, which, looks, read, ways)
+                if consumer in late:
+                    read, guard = late[consumer]
+                    of = places(node, read, flow.aliases)
+                    func = Watched(func, which, looks, of, guard)
                 else:
                     func = Isolated(func, which, looks=looks)
-            if not watched and consumer in remade:
+            if consumer not in late and consumer in remade:
                 # Outermost: what is called again takes new handles.
                 func = Shareable(func)
             new[consumer] = with_func(node, func)
-        submission.watched |= meeting.keys()
-        for consumer in meeting:
-            node = called(consumer, new[consumer])
-            new[consumer] = with_func(
-                node, Meeting(node.func, tuple(meeting[consumer]))
-            )
         return new
+
+
+def _late(
+    submission: Submission, flow: Flow, wanted: Mapping[Key, set[Key]]
+) -> dict[Key, tuple[set[Key], Guard | None]]:
+    """Those whose inputs somebody reads afterwards, and what they may hand on."""
+    late = Late(submission)
+    found: dict[Key, tuple[set[Key], Guard | None]] = {}
+    for consumer, keys in wanted.items():
+        if read := late.read(consumer) & keys:
+            writers = flow.writers(consumer)
+            found[consumer] = read, Guard(writers) if writers else None
+    return found
+
+
+def _happens_once(submission: Submission) -> bool:
+    """Whether the graph must not run again."""
+    return any(
+        verdict.role is Role.REFUSE and verdict is not MEET
+        for verdict in submission.verdicts.values()
+    )
 
 
 def _looks(submission: Submission, func: Callable[..., Any]) -> bool:

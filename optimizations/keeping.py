@@ -1,89 +1,140 @@
-"""Whether a result is, or holds, an object that its function was given."""
+"""What becomes of an object that functions hand on which may also write into it.
+
+Whether they do hand it on is known once they have run. Each that may is `Telling`: it
+tells what it kept, and where one object comes to a task on two ways, as two copies, or
+somebody has written into what another task reads, the seam runs the graph again.
+"""
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dask.utils import funcname
 
+from stratum_dask.graph import Key
+from stratum_dask.optimizations.guarding import Guard, InputWritten
 from stratum_dask.optimizations.wrapping import Wrapper
 
-__all__ = ["InputWritten", "Kept", "Meeting", "keeps"]
+__all__ = ["Kept", "Telling", "keeps"]
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
+_ATOMS = (
+    *(type(None), bool, int, float, complex, str, bytes, range, type(...), slice),
+    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo),
+)
+_VIEWS: tuple[type, ...] = (
+    *(type({}.keys()), type({}.values()), type({}.items())),
+    *(memoryview, Iterator),
+)
+"""They look into something, and do not say into what."""
 _DEEPEST = 20
 
 
-class InputWritten(Exception):
-    """A task wrote into an input that its own pipeline reads again later.
-
-    With the input shared among pipelines, the later reader would have missed the
-    write. The seam that catches this runs the graph again as plain Dask would.
-    """
-
-
 class Kept:
-    """Counts the ways on which one object really comes to one task.
+    """One object on its ways to one task.
 
     Parameters
     ----------
-    ways
-        On how many ways it comes for sure.
+    root
+        The key of the result.
+    steps
+        Tasks on the ways, inputs first: whether they may write, and which are before.
+    needs
+        The inputs of the task at the end.
 
     Examples
     --------
-    >>> kept = Kept(1)
+    >>> kept = Kept("a", {"b": (True, ["a"]), "c": (False, ["b"])}, ["a", "c"])
     >>> kept.meets()
     False
-    >>> kept.by(2)
+    >>> kept.by("b")
     >>> kept.meets()
     True
     """
 
-    def __init__(self, ways: int) -> None:
-        self._ways = ways
-        self._tasks: set[int] = set()
+    def __init__(
+        self,
+        root: Key,
+        steps: dict[Key, tuple[bool, list[Key]]],
+        needs: Sequence[Key],
+    ) -> None:
+        self._root = root
+        self._steps = steps
+        self._needs = needs
+        self._keepers: set[Key] = set()
 
-    def by(self, task: int) -> None:
+    def by(self, task: Key) -> None:
         """Note that a task has handed on what it was given."""
-        self._tasks.add(task)
+        self._keepers.add(task)
 
     def meets(self) -> bool:
-        """Whether it comes on more than one way."""
-        return self._ways + len(self._tasks) > 1
+        """Whether it came on two ways, at least one of them through a copy."""
+        if not self._keepers:
+            return False
+        came = {self._root: False}
+        for key, (writes, before) in self._steps.items():
+            ways = [came[k] for k in before if k in came]
+            if ways and (not writes or key in self._keepers):
+                came[key] = writes or any(ways)
+        found = [came[need] for need in self._needs if need in came]
+        return len(found) > 1 and any(found)
 
 
-class Meeting(Wrapper):
-    """A function that would have got one object on two ways, and gets two.
+class Telling(Wrapper):
+    """A function that tells what it keeps, and what it must not get or do.
 
     Parameters
     ----------
     func
         The function.
-    kept
-        The objects, and what became of them on their ways.
+    key
+        Its task.
+    on
+        The objects that it may hand on.
+    at
+        Those that must not come to it on two ways.
+    guards
+        Objects that it must not write into.
     """
 
-    __slots__ = ("kept",)
+    __slots__ = ("at", "guards", "key", "on")
 
-    def __init__(self, func: Callable[..., Any], kept: tuple[Kept, ...]) -> None:
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        key: Key,
+        on: Sequence[Kept] = (),
+        at: Sequence[Kept] = (),
+        guards: Sequence[Guard] = (),
+    ) -> None:
         super().__init__(func)
-        self.kept = kept
+        self.key = key
+        self.on = on
+        self.at = at
+        self.guards = guards
 
     def _parts(self) -> tuple[Any, ...]:
-        return self.func, self.kept
+        return self.func, self.key, self.on, self.at, self.guards
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if any(kept.meets() for kept in self.kept):
-            objects = [v for v in (*args, *kwargs.values()) if not _is_atom(v)]
+        given = [*args, *kwargs.values()]
+        if any(kept.meets() for kept in self.at):
+            objects = [value for value in given if not _is_atom(value)]
             if len(objects) > 1 or any(map(_holds_objects, objects)):
                 raise InputWritten(
                     f"{funcname(self.func)} takes an object, and another one that is "
                     "made of it and still holds it (let tasks return copies)"
                 )
-        return self.func(*args, **kwargs)
+        result = self.func(*args, **kwargs)
+        for guard in self.guards:
+            guard.check(funcname(self.func))
+        if self.on and keeps(result, given):
+            for kept in self.on:
+                kept.by(self.key)
+        return result
 
 
 def keeps(result: Any, given: Sequence[Any]) -> bool:
@@ -97,11 +148,10 @@ def keeps(result: Any, given: Sequence[Any]) -> bool:
     >>> keeps(items, [items]), keeps({"of": items}, [items]), keeps([1], [items])
     (True, True, False)
     """
-    theirs = {id(value): value for value in _inside(list(given), 0)}
-    del theirs[next(iter(theirs))]  # the list of them
+    theirs = {id(v): v for value in given for v in _inside(value, 0)}
     arrays = [value for value in theirs.values() if _is_array(value)]
     for value in _inside(result, 0):
-        if id(value) in theirs:
+        if id(value) in theirs or isinstance(value, _VIEWS):
             return True
         if arrays and _is_array(value):
             numpy = sys.modules["numpy"]
@@ -111,8 +161,11 @@ def keeps(result: Any, given: Sequence[Any]) -> bool:
 
 
 def _is_atom(value: object) -> bool:
-    """Whether nobody can tell a value from an equal one, but for NaN."""
-    return type(value).__module__ == "builtins" and not isinstance(value, _CONTAINERS)
+    """Whether nobody can tell a value from an equal one."""
+    numpy = sys.modules.get("numpy")
+    return isinstance(value, _ATOMS) or (
+        numpy is not None and isinstance(value, numpy.generic)
+    )
 
 
 def _holds_objects(value: object) -> bool:

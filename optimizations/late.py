@@ -24,21 +24,23 @@ class Late:
 
     def __init__(self, submission: Submission) -> None:
         self._flow = Flow(submission, submission.unmerged or submission.tasks)
+        self._stays = {**submission.replaced, **submission.copies}
         self._stands_for: dict[Key, list[Key]] = {}
-        for merged in (submission.replaced, submission.copies):
-            for key, target in merged.items():
-                self._stands_for.setdefault(target, []).append(key)
+        for key, target in self._stays.items():
+            self._stands_for.setdefault(target, []).append(key)
 
-    def reader(self, consumer: Key) -> bool:
-        """Whether somebody reads, after ``consumer``, what it may have changed."""
-        return any(
-            self._read_after(key)
+    def read(self, consumer: Key) -> set[Key]:
+        """The inputs of ``consumer`` that somebody reads after it."""
+        return {
+            self._stays.get(need, need)
             for key in (consumer, *self._stands_for.get(consumer, ()))
-        )
+            for need in set(self._flow.inputs(key))
+            if self._read_after(key, need)
+        }
 
-    def _read_after(self, key: Key) -> bool:
+    def _read_after(self, key: Key, need: Key) -> bool:
         flow = self._flow
-        above = flow.reach(flow.inputs(key), flow.handed_on)
+        above = flow.reach([need], flow.handed_on)
         if above is None or not above.isdisjoint(flow.outputs):
             return True
         others = {u for k in above for u in flow.users(k)} - above - {key}

@@ -12,20 +12,29 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from stratum_dask.graph import Graph, Key, Task
 from stratum_dask.optimizations.flow import Flow
+from stratum_dask.optimizations.guarding import Guard
 from stratum_dask.optimizations.keeping import Kept
 from stratum_dask.optimizations.purity.blind import is_blind
 from stratum_dask.optimizations.submission import Submission
 from stratum_dask.optimizations.verdict import Effect
 
-__all__ = ["Relatives", "Ways", "meet_themselves"]
+__all__ = ["Relatives", "Tells", "Ways", "meet_themselves"]
 
 _COMPUTES = frozenset(["dask", "numpy", "pandas", "pyarrow", "scipy", "sklearn"])
 """Their functions that return new objects do not ask which of two is which."""
+
+
+class Tells(NamedTuple):
+    """What one task has to do with."""
+
+    on: Sequence[Kept]
+    at: Sequence[Kept]
+    guards: Sequence[Guard]
 
 
 class Ways(NamedTuple):
@@ -33,10 +42,21 @@ class Ways(NamedTuple):
 
     held: dict[Key, set[Key]]
     """Tasks that only hand on: the shared results in theirs, as they are."""
-    returning: dict[Key, list[Kept]]
-    """Tasks that may write, and may return what they get: what to tell that."""
-    meeting: dict[Key, list[Kept]]
+    on: dict[Key, list[Kept]]
+    """Tasks that may write, and may return what they get: what they may."""
+    at: dict[Key, list[Kept]]
     """Tasks that must not get the one and the other then."""
+
+    def tells(self, watching: Iterable[Guard]) -> dict[Key, Tells]:
+        """Which tasks have to tell what: see `Telling`."""
+        guards: dict[Key, list[Guard]] = {}
+        for guard in watching:
+            for key in guard.writers:
+                guards.setdefault(key, []).append(guard)
+        return {
+            key: Tells(self.on.get(key, []), self.at.get(key, []), guards.get(key, []))
+            for key in self.on.keys() | self.at.keys() | guards.keys()
+        }
 
 
 def meet_themselves(
@@ -76,6 +96,7 @@ def meet_themselves(
     if region is None or len(region) == len(roots):
         return ways
     holds, whole = _objects(flow, region, roots)
+    order = {key: i for i, key in enumerate(holds)}
     for user in {user for key in region for user in flow.users(key)}:
         needs = [key for key in set(flow.inputs(user)) if key in region]
         if len(needs) < 2 or user in submission.copies:
@@ -84,9 +105,7 @@ def meet_themselves(
         if len(times) < times.total() and _tells(flow, user, graph[user]):
             for root, n in times.items():
                 if n > 1:
-                    kept = Kept(sum(root in whole[need] for need in needs))
-                    if _go_back(flow, root, needs, holds, whole, ways, kept):
-                        ways.meeting.setdefault(user, []).append(kept)
+                    _go_back(flow, root, user, needs, holds, whole, order, ways)
     return ways
 
 
@@ -121,6 +140,8 @@ class Relatives:
         if above is None:
             return False
         above = above - {key}
+        if not above.isdisjoint(flow.outputs):  # the user has one of them
+            return False
         for user in flow.users(key):
             others = set(flow.inputs(user)) - {key}
             if others and above:
@@ -172,33 +193,32 @@ def _objects(
 def _go_back(
     flow: Flow,
     root: Key,
-    needs: Iterable[Key],
+    user: Key,
+    needs: Sequence[Key],
     holds: dict[Key, frozenset[Key]],
     whole: dict[Key, frozenset[Key]],
+    order: dict[Key, int],
     ways: Ways,
-    kept: Kept,
-) -> bool:
-    """Note what is on the ways from a shared result to where it meets itself.
-
-    True if some of it may return it or not.
-    """
-    returning = False
+) -> None:
+    """Note what is on the ways from a shared result to where it meets itself."""
+    found: dict[Key, tuple[bool, list[Key]]] = {}
     stack = list(needs)
-    seen = set(stack)
     while stack:
         key = stack.pop()
-        if key == root or root not in holds[key]:
+        if key == root or key in found or root not in holds[key]:
             continue
-        if flow.effect(key) is Effect.WRITE:
-            if any(root in whole.get(need, ()) for need in flow.inputs(key)):
-                ways.returning.setdefault(key, []).append(kept)
-                returning = True
-        elif root in whole[key]:
+        before = [k for k in flow.handed_on(key) if k in holds]
+        found[key] = flow.effect(key) is Effect.WRITE, before
+        if root in whole[key]:
             ways.held.setdefault(key, set()).add(root)
-        new = [k for k in flow.handed_on(key) if k in holds and k not in seen]
-        seen.update(new)
-        stack += new
-    return returning
+        stack += before
+    writing = [key for key, (writes, _) in found.items() if writes]
+    if writing:
+        steps = {key: found[key] for key in sorted(found, key=order.__getitem__)}
+        kept = Kept(root, steps, needs)
+        ways.at.setdefault(user, []).append(kept)
+        for key in writing:
+            ways.on.setdefault(key, []).append(kept)
 
 
 def _tells(flow: Flow, key: Key, node: object) -> bool:

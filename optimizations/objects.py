@@ -138,6 +138,8 @@ def consist(
     if not copies and not stay:
         return stay
     flow = Flow(submission, graph)
+    # Where somebody writes into what is in it, a copy at the end shows that.
+    stay = [k for k in stay if not any(map(flow.writers, flow.inputs(k)))]
 
     def differ(key: Key, target: Key) -> bool:
         return _mapped(flow, key, gone, copies) != _mapped(flow, target, gone, copies)

@@ -11,7 +11,7 @@ from stratum_dask.optimizations.fingerprint.functions import encode_callee
 from stratum_dask.optimizations.fingerprint.mounts import Elsewhere
 from stratum_dask.optimizations.fingerprint.reading import Reading, reading, versions
 from stratum_dask.optimizations.fingerprint.values import Encoder
-from stratum_dask.optimizations.keeping import Meeting
+from stratum_dask.optimizations.keeping import Telling
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Effect, Refused, Role
@@ -96,7 +96,7 @@ class Callees:
     def _look_up(self, func: Callable[..., Any]) -> Callee | Refused:
         given = func
         while isinstance(
-            func, Isolated | Meeting | Opened | Shareable
+            func, Isolated | Opened | Shareable | Telling
         ):  # by a client, say
             func = func.func
         try:

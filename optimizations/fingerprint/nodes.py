@@ -36,7 +36,7 @@ from stratum_dask.optimizations.fingerprint.same import (
 )
 from stratum_dask.optimizations.fingerprint.values import Encoder
 from stratum_dask.optimizations.handing import handed_on, passed_on
-from stratum_dask.optimizations.keeping import Meeting
+from stratum_dask.optimizations.keeping import Telling
 from stratum_dask.optimizations.private import Isolated, Opened, Shareable
 from stratum_dask.optimizations.purity import Judge
 from stratum_dask.optimizations.verdict import Effect, Refused, Role, Verdict
@@ -115,7 +115,7 @@ class NodeFingerprints:
             self._tell_apart(node, found, parts)
             return self.encoder.digest(b"".join(parts))
         func = node.func
-        while isinstance(func, Isolated | Meeting | Opened | Shareable):
+        while isinstance(func, Isolated | Opened | Shareable | Telling):
             func = func.func
         if func is not node.func:
             node = with_func(node, func)
