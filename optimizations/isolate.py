@@ -109,7 +109,12 @@ class Isolate(Rule):
             func = node.func
             looks = consumer in wanted and _looks(submission, func)
             if consumer in tells:
-                func = Telling(func, consumer, *tells[consumer])
+                on, at, guards = tells[consumer]
+                ways = [
+                    (kept, places(node, set(kept.before(consumer)), flow.aliases))
+                    for kept in on
+                ]
+                func = Telling(func, consumer, ways, at, guards)
             if consumer in opened:
                 func = Opened(func, places(node, opened[consumer], flow.aliases))
             if consumer in late and consumer in remade:

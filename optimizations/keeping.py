@@ -66,6 +66,10 @@ class Kept:
         self._needs = needs
         self._keepers: set[Key] = set()
 
+    def before(self, task: Key) -> list[Key]:
+        """The inputs of a task that may hold it."""
+        return self._steps[task][1]
+
     def by(self, task: Key) -> None:
         """Note that a task has handed on what it was given."""
         self._keepers.add(task)
@@ -93,7 +97,7 @@ class Telling(Wrapper):
     key
         Its task.
     on
-        The objects that it may hand on.
+        The objects that it may hand on, and the arguments that may hold them.
     at
         Those that must not come to it on two ways.
     guards
@@ -106,7 +110,7 @@ class Telling(Wrapper):
         self,
         func: Callable[..., Any],
         key: Key,
-        on: Sequence[Kept] = (),
+        on: Sequence[tuple[Kept, tuple[int | str, ...]]] = (),
         at: Sequence[Kept] = (),
         guards: Sequence[Guard] = (),
     ) -> None:
@@ -131,8 +135,9 @@ class Telling(Wrapper):
         result = self.func(*args, **kwargs)
         for guard in self.guards:
             guard.check(funcname(self.func))
-        if self.on and keeps(result, given):
-            for kept in self.on:
+        for kept, places in self.on:
+            mine = [kwargs[at] if isinstance(at, str) else args[at] for at in places]
+            if keeps(result, mine):
                 kept.by(self.key)
         return result
 

@@ -75,7 +75,8 @@ class Merge(Rule):
             gone.update((k, kept.get(t, t)) for k, t in ours.copied.items())
             copies.update(ours.copied)
         asked = {aliases.get(key, key) for key in submission.outputs}
-        for key in consist(submission, gone, copies, asked):
+        own = consist(submission, gone, copies, asked)
+        for key in own:
             new[key] = graph[key]
             users.append(key)
         named: dict[Key, Key] = {}
@@ -100,7 +101,7 @@ class Merge(Rule):
                 new[key] = rekey(graph[source], key, replaced)
         if graph is not before and not submission.by_reference:
             new = spelled_out(new, before)
-        if submission.live or (ours is not None and ours.keys):
+        if submission.live or own or (ours is not None and ours.keys):
             wanted = set(map(submission.home, submission.outputs))
             if ours is not None:
                 wanted |= ours.wanted

@@ -40,11 +40,14 @@ def views(submission: Submission) -> dict[Key, dict[View, list[Key]]]:
     # Nearly all objects have one consumer: a set for each would cost more than
     # all the rest. Keys are no sets, so the two can't be taken for each other.
     went: dict[Key, Key | set[Key | None] | None] = {}
+    there = {*submission.live.values()}.union(submission.tasks)
     many = 2 * len(merged) > len(before)  # then it is quicker not to ask for each
     for key, node in before.items():
         if not (needs := node._dependencies) or (aliases and type(node) is Alias):
             continue
         consumer = stays.get(key, key)
+        if consumer not in there:  # nobody needs it any more
+            continue
         for need in needs:
             if aliases:
                 need = aliases.get(need, need)
