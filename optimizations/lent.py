@@ -138,6 +138,8 @@ class Lent:
                 found.append(value.key)
             elif type(value) is Alias:
                 found.append(value.target)
+            elif node is not None and not isinstance(value, GraphNode):  # see `_seen`
+                found += [k for k in node._dependencies if self._gives(k) is value]
             else:
                 stack += [t.value for t in self._taken(value) if t.handed and t.whole]
         return found
@@ -186,12 +188,16 @@ class Lent:
     def _seen(self, value: Any) -> Any:
         """The program's object itself, where a task only gives it a key."""
         if isinstance(value, TaskRef):
-            node = self._graph.get(value.key)
-            while type(node) is Alias:
-                node = self._graph.get(node.target)
-            if type(node) is DataNode:
-                return node.value
+            own = self._gives(value.key)
+            return value if own is None else own
         return value
+
+    def _gives(self, key: Key) -> Any:
+        """What a task only gives a key, if it is no more."""
+        node = self._graph.get(key)
+        while type(node) is Alias:
+            node = self._graph.get(node.target)
+        return node.value if type(node) is DataNode else None
 
     def _handed_on(self, key: Key) -> tuple[bool, list[Key]]:
         """Whether a key hands on an object of the program; else from which keys."""

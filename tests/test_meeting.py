@@ -312,3 +312,16 @@ def test_ordinary_pipelines_do_not_run_twice():
     plain = dask.compute(*outputs, scheduler="sync")
     with dask.config.set({"stratum.enabled": True}):
         assert dask.compute(*outputs, scheduler="sync") == plain
+
+
+@pytest.mark.parametrize("outputs", [["x", "y"], ["y", "x"]])
+def test_two_equal_literals_one_of_which_comes_twice(outputs):
+    graph = {
+        "a": DataNode("a", [0]),
+        "b": DataNode("b", [0]),
+        "of a": call("of a", first, "a"),
+        "of b": call("of b", first, "b"),
+        "x": call("x", which_are_one, "b", "of a"),
+        "y": call("y", which_are_one, "b", "of b"),
+    }
+    same(graph, outputs, again=True)
