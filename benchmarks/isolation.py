@@ -111,7 +111,7 @@ def guarded(graph: Graph, outputs: list[str], *, guard: bool) -> tuple[Graph, An
     )
     rules = [Merge(), Isolate()] if guard else [Merge()]
     found = optimize(submission, rules)
-    names = {**submission.replaced, **submission.handed_out}
+    names = submission.names()
     return found, [names.get(key, key) for key in outputs]
 
 

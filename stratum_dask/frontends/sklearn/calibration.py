@@ -29,7 +29,7 @@ from sklearn.utils import column_or_1d
 
 from stratum_dask.frontends.sklearn import private, stacks, steps
 from stratum_dask.frontends.sklearn.builder import Builder, Ref
-from stratum_dask.frontends.sklearn.calls import Capture, captured, read, replay
+from stratum_dask.frontends.sklearn.calls import Capture, captured, read, replaying
 from stratum_dask.frontends.sklearn.careful import folds_of, pairwise
 from stratum_dask.frontends.sklearn.models import Given, Model, fit, kind
 from stratum_dask.frontends.sklearn.standins import Answers, Past, with_members
@@ -141,13 +141,9 @@ def join_one(template: Any, X: Any, y: Any, fitted: Any, *parts: Any) -> Any:
     timer = Timer()
     answers = list(zip(parts[::2], parts[1::2], strict=True))
 
-    def parallel(**options: Any) -> Any:
-        return lambda iterable: [
-            replay(call, pair)
-            for call, pair in zip(read(iterable)[1], answers, strict=True)
-        ]
-
-    predict = private.rebound(private.cross_val_predict, {"Parallel": parallel})
+    predict = private.rebound(
+        private.cross_val_predict, {"Parallel": replaying(answers)}
+    )
     run = private.rebound(private.calibrated_fit, {"cross_val_predict": predict})
     shell = with_members(template, "estimator", Past(fitted.estimator), n_jobs=None)
     run(shell, value(X), value(y))

@@ -22,7 +22,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, column_or_1d
 
 from stratum_dask.frontends.sklearn import private
-from stratum_dask.frontends.sklearn.calls import Capture, captured, read, replay
+from stratum_dask.frontends.sklearn.calls import Capture, captured, replaying
 from stratum_dask.frontends.sklearn.standins import Answers, Probe, with_members
 from stratum_dask.frontends.sklearn.work import (
     Done,
@@ -98,13 +98,7 @@ def predictions(X: Any, y: Any, folds: Any, cls: Any, method: str, *parts: Any) 
     timer = Timer()
     answers = list(zip(parts[::2], parts[1::2], strict=True))
 
-    def parallel(**options: Any) -> Any:
-        return lambda iterable: [
-            replay(call, pair)
-            for call, pair in zip(read(iterable)[1], answers, strict=True)
-        ]
-
-    run = private.rebound(private.cross_val_predict, {"Parallel": parallel})
+    run = private.rebound(private.cross_val_predict, {"Parallel": replaying(answers)})
     rows, _ = value(folds)
     found = run(_dummy(cls), value(X), value(y), cv=rows, method=method)
     spent = sum(a.fit_seconds + a.seconds for a, _ in answers)
